@@ -1,0 +1,110 @@
+//! Every code that a diagnostic can carry, each once.
+
+use std::fmt;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Worth a look; stops nothing.
+    Warning,
+    /// Stops a build and a promotion.
+    Error,
+}
+
+impl Severity {
+    /// The word in JSON and text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// Declares the codes: variant, name, severity, one-line summary.
+macro_rules! codes {
+    ($($variant:ident $name:literal $severity:ident $summary:literal;)*) => {
+        /// Which rule or parser speaks; its name is stable, scripts filter by it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $(#[doc = $summary] $variant,)*
+        }
+
+        impl Code {
+            /// All codes, in the order of this table.
+            pub const ALL: &'static [Code] = &[$(Code::$variant),*];
+
+            /// The stable name, as in JSON.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// How bad it is unless a project says otherwise.
+            pub fn severity(self) -> Severity {
+                match self { $(Self::$variant => Severity::$severity,)* }
+            }
+
+            /// One line on what it means.
+            pub fn summary(self) -> &'static str {
+                match self { $(Self::$variant => $summary,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    // --- iamship.toml, profiles, lock (always exit 2)
+    ProjectSyntax "project-syntax" Error "the project file is not TOML, or a value has the wrong type";
+    ProjectUnknownKey "project-unknown-key" Error "a key that iamship does not know";
+    ProjectInvalid "project-invalid" Error "a value that is well-formed but means nothing";
+    ProjectMissing "project-missing" Error "something that the project file must say, or a file that it names";
+    ProfileInvalid "profile-invalid" Error "a server profile that can't be used";
+    LockInvalid "lock-invalid" Error "iamship.lock can't be read or belongs to another base";
+    // --- reading the bundle
+    FileUnreadable "file-unreadable" Error "a configuration file can't be read, or is not UTF-8";
+    XmlMalformed "xml-malformed" Error "a configuration file is not well-formed XML";
+    XmlDoctype "xml-doctype" Error "a DOCTYPE or an entity declaration, refused";
+    XmlRoot "xml-root" Error "a root element that the server does not load";
+    MergeConflict "merge-conflict" Error "one leaf has two values";
+    DuplicateKey "duplicate-key" Error "one list entry stands twice in one file";
+    PlaceholderUnclear "placeholder-unclear" Error "a placeholder whose meaning the server leaves undocumented";
+    PlaceholderLookalike "placeholder-lookalike" Warning "looks like a placeholder of this server and is none";
+    // --- values
+    EnvSyntax "env-syntax" Error "a line of an env file that can't be read the same way by everyone";
+    EnvDuplicate "env-duplicate" Error "one name has two values in one env file";
+    ParameterMissing "parameter-missing" Error "a stage gives a parameter no value";
+    ParameterEmpty "parameter-empty" Error "a stage gives a parameter an empty value";
+    ParameterUnused "parameter-unused" Warning "a value that no placeholder asks for";
+    ParameterMisspelt "parameter-misspelt" Error "a value whose name is nearly that of a missing parameter";
+    ParameterDefaulted "parameter-defaulted" Warning "a stage relies on a default while others give a value";
+    ParameterType "parameter-type" Error "a value is not of the parameter's type";
+    SecretInValues "secret-in-values" Error "a secret stands in a plain values file";
+    SecretLiteral "secret-literal" Error "a secret stands in the bundle";
+    StageHost "stage-host" Error "a stage's value names another stage's host";
+    StageLocalhost "stage-localhost" Warning "a stage's value names the local machine";
+    StagePlainHttp "stage-plain-http" Warning "a stage's value is an `http://` address";
+    SecretsUnreadable "secrets-unreadable" Error "a secret source can't be read";
+    // --- the tree
+    ReferenceDangling "reference-dangling" Error "an id that nothing defines";
+    FilledInvalid "filled-invalid" Error "the configuration is not valid once a stage's values are filled in";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_stands_once() {
+        let mut names: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}

@@ -1,0 +1,16 @@
+//! Server profiles: how one identity server reads its configuration. Data, not code.
+//!
+//! The built-in ones are `templates/servers/*.toml`; a project brings its own as `servers/<name>.toml`.
+
+mod name;
+mod parameter;
+mod path;
+mod server;
+
+pub use name::{InvalidParameterName, ParameterName};
+pub use parameter::{ParameterType, Secrecy};
+pub use path::{InvalidPattern, PathPattern};
+pub use server::{
+    ConfigFolder, Format, Health, InvalidProfile, ListRule, Lookalike, NameHint, PlaceholderSyntax, Port,
+    ReferenceRule, RejectedRoot, Root, SecretRule, ServerProfile, XmlShape,
+};

@@ -1,0 +1,239 @@
+//! The profile of one identity server, as its TOML file says it.
+
+use serde::Deserialize;
+
+use super::{ParameterType, PathPattern};
+
+/// How one identity server reads its configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ServerProfile {
+    /// The name in `iamship.toml`: `curity`.
+    pub name: String,
+    /// For people: "Curity Identity Server".
+    pub title: String,
+    /// How the files are read.
+    pub format: Format,
+    /// Where the files go in the image.
+    pub config: ConfigFolder,
+    /// How a placeholder is written.
+    pub placeholder: PlaceholderSyntax,
+    /// The shape of XML files.
+    #[serde(default)]
+    pub xml: Option<XmlShape>,
+    /// Paths whose values are secrets.
+    #[serde(default)]
+    pub secrets: Vec<SecretRule>,
+    /// Paths that look secret and are not; they win over `secrets`.
+    #[serde(default)]
+    pub public: Vec<PathPattern>,
+    /// What a parameter's name tells of its type; the first that fits wins.
+    #[serde(default)]
+    pub names: Vec<NameHint>,
+    /// What an element's path tells of the type of the parameter in it.
+    #[serde(default)]
+    pub types: Vec<NameHint>,
+    /// Ids that must be defined somewhere.
+    #[serde(default)]
+    pub references: Vec<ReferenceRule>,
+    /// What it listens on.
+    #[serde(default)]
+    pub ports: Vec<Port>,
+    /// How to see that it is up.
+    #[serde(default)]
+    pub health: Option<Health>,
+}
+
+/// How the files of a bundle are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// XML with one tree for all files.
+    Xml,
+    /// JSON, each file on its own.
+    Json,
+    /// Any text; only its placeholders are understood.
+    Text,
+}
+
+/// Where the configuration goes in the image.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ConfigFolder {
+    /// Absolute path of the folder.
+    pub folder: String,
+    /// Owner of the files.
+    pub uid: u32,
+    /// Group of the files.
+    pub gid: u32,
+    /// Whether what the base image has in the folder is hidden (OCI's opaque whiteout).
+    pub replace: bool,
+    /// Whether files may lie in folders below it. Where not, `config/a/b.xml` goes to `<folder>/b.xml`.
+    pub subfolders: bool,
+}
+
+/// How a placeholder is written: `#{NAME}`, `#{NAME | default}`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PlaceholderSyntax {
+    /// `#{`
+    pub open: String,
+    /// `}`
+    pub close: String,
+    /// What parts the name from its default (`|`, `:`), if there are defaults.
+    #[serde(default)]
+    pub default: Option<String>,
+    /// Whether blanks round name and default are left out.
+    #[serde(default)]
+    pub trim: bool,
+    /// Regular expression of names that are placeholders; another name between `open` and `close` is not one.
+    /// Without it every name is.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Whether one in an attribute's value is replaced (undocumented for Curity).
+    #[serde(default)]
+    pub attributes: bool,
+    /// Texts that look like placeholders.
+    #[serde(default)]
+    pub lookalikes: Vec<Lookalike>,
+}
+
+/// A text that looks like a placeholder.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Lookalike {
+    /// Regular expression.
+    pub pattern: String,
+    /// What to say, as a help; without it the text is left alone silently.
+    #[serde(default)]
+    pub help: Option<String>,
+}
+
+/// The shape of XML configuration (YANG's words).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct XmlShape {
+    /// The root element.
+    pub root: Root,
+    /// Roots that people put there by mistake.
+    #[serde(default)]
+    pub rejected_roots: Vec<RejectedRoot>,
+    /// Children that make a list entry's key where no rule of `lists` fits: `["id"]`.
+    pub keys: Vec<String>,
+    /// Lists with other keys.
+    #[serde(default)]
+    pub lists: Vec<ListRule>,
+    /// Elements with a key's name in them that are single containers all the same.
+    #[serde(default)]
+    pub containers: Vec<PathPattern>,
+    /// Leaves that may have many values.
+    #[serde(default)]
+    pub leaf_lists: Vec<PathPattern>,
+    /// Lists and leaf-lists whose order means something.
+    #[serde(default)]
+    pub ordered: Vec<PathPattern>,
+    /// Leaves where blanks at the ends mean something.
+    #[serde(default)]
+    pub preserve_space: Vec<PathPattern>,
+}
+
+/// The root element of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Root {
+    /// Local name.
+    pub name: String,
+    /// Namespace.
+    pub namespace: String,
+}
+
+/// A root element that the server does not load.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RejectedRoot {
+    /// Local name.
+    pub name: String,
+    /// Namespace; any when absent.
+    #[serde(default)]
+    pub namespace: Option<String>,
+    /// How to mend it.
+    pub help: String,
+}
+
+/// A keyed list.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListRule {
+    /// Its entries.
+    pub path: PathPattern,
+    /// The children that make the key.
+    pub keys: Vec<String>,
+}
+
+/// A path whose value is a secret.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretRule {
+    /// Which elements.
+    pub path: PathPattern,
+    /// For people: "a signing key".
+    pub what: String,
+}
+
+/// What a name or a path tells of a type.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NameHint {
+    /// A glob over names (`*_BASE_URL`), or a path pattern in `types`.
+    pub pattern: String,
+    /// The type.
+    #[serde(default, rename = "type")]
+    pub kind: Option<ParameterType>,
+    /// Whether it is secret.
+    #[serde(default)]
+    pub secret: Option<bool>,
+}
+
+/// Ids that must be defined somewhere.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReferenceRule {
+    /// For people: "data source".
+    pub what: String,
+    /// The list entries that define an id (their key is the id), or leaves whose value is one.
+    pub defined_by: Vec<PathPattern>,
+    /// The leaves that name one.
+    pub used_by: Vec<PathPattern>,
+}
+
+/// A port that the server listens on.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Port {
+    /// "runtime", "admin", "status".
+    pub name: String,
+    /// Its number.
+    pub port: u16,
+}
+
+/// How to see that the server is up.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Health {
+    /// Which port.
+    pub port: u16,
+    /// `/`
+    pub path: String,
+    /// The expected status.
+    pub status: u16,
+}
+
+/// A profile that can't be used.
+#[derive(Debug, thiserror::Error)]
+#[error("server profile `{name}`: {reason}")]
+pub struct InvalidProfile {
+    /// Which.
+    pub name: String,
+    /// What is wrong with it.
+    pub reason: String,
+}

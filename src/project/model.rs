@@ -1,0 +1,260 @@
+//! The project as checked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use camino::Utf8PathBuf;
+
+use crate::diagnostic::{Severity, Source, Span};
+use crate::image::{Location, Reference, Tag};
+use crate::profile::{ParameterName, ParameterType, ServerProfile};
+
+/// A folder with an `iamship.toml`, checked.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// The folder; every other path is seen from it.
+    pub root: Utf8PathBuf,
+    /// The text of `iamship.toml`, for spans.
+    pub source: Source,
+    /// `[project] name`
+    pub name: String,
+    /// `[project] server`, resolved.
+    pub server: ServerProfile,
+    /// `[image]`
+    pub image: ImageSettings,
+    /// `[config]`
+    pub config: ConfigSettings,
+    /// `[[asset]]`
+    pub assets: Vec<Asset>,
+    /// `[parameters]`
+    pub parameters: BTreeMap<ParameterName, ParameterSettings>,
+    /// `[signing]`
+    pub signing: SigningSettings,
+    /// `[checks]`: severities that this project gives to rules; `None` turns a rule off.
+    pub severities: BTreeMap<String, Option<Severity>>,
+    /// `[[stage]]`, in the order of promotion; never empty.
+    pub stages: Vec<Stage>,
+}
+
+impl Project {
+    /// The stage of that name.
+    pub fn stage(&self, name: &str) -> Option<&Stage> {
+        self.stages.iter().find(|stage| stage.name.as_str() == name)
+    }
+
+    /// Where a stage stands in the order of promotion.
+    pub fn position(&self, name: &StageName) -> Option<usize> {
+        self.stages.iter().position(|stage| stage.name == *name)
+    }
+}
+
+/// Where the image goes and what it is made on.
+#[derive(Clone, Debug)]
+pub struct ImageSettings {
+    /// `repository`
+    pub repository: Location,
+    /// `base`, as written.
+    pub base: Reference,
+    /// Registries that may be spoken to over http though they are not on this machine (`insecure = true`).
+    pub insecure: BTreeSet<String>,
+    /// `ca`: a PEM file of further roots for registries.
+    pub ca: Option<Utf8PathBuf>,
+}
+
+/// Which files are the bundle.
+#[derive(Clone, Debug)]
+pub struct ConfigSettings {
+    /// `files`: globs, seen from the root.
+    pub files: Vec<String>,
+    /// Where `files` stands.
+    pub span: Option<Span>,
+}
+
+/// Further files that all stages share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asset {
+    /// A file or folder, seen from the root.
+    pub from: Utf8PathBuf,
+    /// An absolute path in the image; a folder when it ends with `/`.
+    pub to: Utf8PathBuf,
+}
+
+/// What the project says of a parameter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ParameterSettings {
+    /// `secret`
+    pub secret: Option<bool>,
+    /// `type`
+    pub kind: Option<ParameterType>,
+    /// `optional`: an empty value is meant.
+    pub may_be_empty: bool,
+}
+
+/// Keys.
+#[derive(Clone, Debug, Default)]
+pub struct SigningSettings {
+    /// `key`; none means that this machine can read but not write statements.
+    pub key: Option<KeyReference>,
+    /// `trusted`
+    pub trusted: Vec<TrustedKey>,
+}
+
+/// Where the private key is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyReference {
+    /// `file:PATH`, cosign's encrypted format.
+    File(Utf8PathBuf),
+    /// `env:NAME`: PEM in an environment variable.
+    Environment(String),
+}
+
+/// A public key and what its owner may do.
+#[derive(Clone, Debug)]
+pub struct TrustedKey {
+    /// The PEM file, seen from the root.
+    pub path: Utf8PathBuf,
+    /// Its text.
+    pub pem: String,
+    /// `may`; all when absent.
+    pub may: BTreeSet<Permission>,
+}
+
+/// What a key's owner may say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Permission {
+    /// Sign images, provenance, SBOMs.
+    Build,
+    /// Sign test results.
+    Test,
+    /// Sign promotions.
+    Promote,
+    /// Sign approvals and rejections.
+    Approve,
+}
+
+impl Permission {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Build, Self::Test, Self::Promote, Self::Approve];
+
+    /// The word in `may = […]`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Build => "build",
+            Self::Test => "test",
+            Self::Promote => "promote",
+            Self::Approve => "approve",
+        }
+    }
+}
+
+/// One stage.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// `name`
+    pub name: StageName,
+    /// Where the `name` stands.
+    pub span: Span,
+    /// `tag`, by default the name.
+    pub tag: Tag,
+    /// `values`: env files, the last one wins.
+    pub values: Vec<Utf8PathBuf>,
+    /// `secrets`: sources, the first one that has a name wins.
+    pub secrets: Vec<SecretReference>,
+    /// `repository`, by default the image's; more than one are regions, the first one is the stage's ledger.
+    pub repositories: Vec<Location>,
+    /// `leave`: what a digest needs before it may move on.
+    pub leave: LeaveRules,
+    /// `enter`: what a digest needs before it may come here.
+    pub enter: EnterRules,
+    /// `[stage.test]`
+    pub test: TestSettings,
+}
+
+/// What a digest needs before it may leave a stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaveRules {
+    /// Suites that must have passed; by default the stage's own suite.
+    pub tests: Vec<String>,
+}
+
+/// What a digest needs before it may enter a stage.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EnterRules {
+    /// How many approvals.
+    pub approvals: u32,
+}
+
+/// How `iamship test` tests in this stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TestSettings {
+    /// `kind`
+    pub kind: TestKind,
+    /// `suite`: the name that results carry, by default the kind's.
+    pub suite: String,
+}
+
+/// Ways to test.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TestKind {
+    /// Resolve everything; start nothing.
+    #[default]
+    Static,
+}
+
+/// A stage's name: `[a-z0-9]([a-z0-9-]*[a-z0-9])?`, at most 32 characters, so that it can stand in tags.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StageName(String);
+
+impl StageName {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for StageName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::str::FromStr for StageName {
+    type Err = InvalidStageName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidStageName> {
+        let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        let fits = !text.is_empty()
+            && text.len() <= 32
+            && text.bytes().all(|b| inner(b) || b == b'-')
+            && !text.starts_with('-')
+            && !text.ends_with('-');
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidStageName(text.to_owned()))
+        }
+    }
+}
+
+/// A text that can't name a stage.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` can't name a stage: up to 32 of `a-z 0-9 -`, no `-` at the ends")]
+pub struct InvalidStageName(pub String);
+
+/// Where a stage's secrets come from, as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretReference {
+    /// `file:PATH`: an env file outside git.
+    File(Utf8PathBuf),
+    /// `env:PREFIX_`: environment variables that begin with the prefix.
+    Environment(String),
+}
+
+impl fmt::Display for SecretReference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(formatter, "file:{path}"),
+            Self::Environment(prefix) => write!(formatter, "env:{prefix}"),
+        }
+    }
+}

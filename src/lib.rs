@@ -29,5 +29,6 @@ pub mod diagnostic;
 pub mod image;
 pub mod profile;
 pub mod project;
+pub mod promotion;
 pub mod store;
 pub mod values;

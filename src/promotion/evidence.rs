@@ -1,0 +1,134 @@
+//! All that the gates look at: read, hashed and verified before they are asked.
+
+use jiff::Timestamp;
+
+use super::history::StageState;
+use crate::image::Digest;
+use crate::project::StageName;
+use crate::values::Contract;
+
+/// The facts about one promotion. Gates are pure functions of it.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    /// What is asked for.
+    pub request: Request,
+    /// The stage that the digest leaves.
+    pub from: StageState,
+    /// The stage that it enters.
+    pub to: StageState,
+    /// The stage that should come before `to`, if any.
+    pub before_to: Option<StageName>,
+    /// The digest and what is signed about it.
+    pub candidate: Candidate,
+    /// Suites that must have passed in `from`.
+    pub required_suites: Vec<String>,
+    /// What `from`'s values are now, for the contract of the candidate.
+    pub fingerprint: Option<CurrentFingerprint>,
+    /// What is wrong with `to`'s values for the contract of the candidate.
+    pub value_problems: Vec<String>,
+}
+
+/// What the caller asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// Only if the target runs this now.
+    pub expect_current: Option<Digest>,
+    /// Also when it is older than what the target runs.
+    pub allow_older: bool,
+}
+
+/// A digest and what trusted keys say about it.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// The image.
+    pub digest: Digest,
+    /// From its provenance.
+    pub version: Option<String>,
+    /// Names of the trusted keys that signed the digest.
+    pub signers: Vec<String>,
+    /// How it was built.
+    pub provenance: Option<ProvenanceFacts>,
+    /// What it needs from a stage.
+    pub contract: Option<Contract>,
+    /// Test results in the stage it leaves, the newest of each suite.
+    pub tests: Vec<TestFacts>,
+    /// Records and signatures about it that do not count, and why.
+    pub ignored: Vec<String>,
+    /// The envelopes that were relied on, for the VSA.
+    pub relied_on: Vec<Digest>,
+}
+
+/// What a trusted key says on how it was built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProvenanceFacts {
+    /// Whose key.
+    pub signer: String,
+    /// The git commit, where the build ran in a checkout.
+    pub commit: Option<String>,
+    /// Whether there were changes that the commit does not have.
+    pub dirty: bool,
+}
+
+/// What a trusted key says on a test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TestFacts {
+    /// Which suite.
+    pub suite: String,
+    /// In which stage.
+    pub stage: String,
+    /// How it ended.
+    pub passed: bool,
+    /// When.
+    pub at: Timestamp,
+    /// The values it ran with; none for a result that was recorded without.
+    pub fingerprint: Option<TestedFingerprint>,
+    /// Whose key.
+    pub signer: String,
+    /// The record that says so.
+    pub record: Digest,
+}
+
+/// The fingerprint of the values that a test ran with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TestedFingerprint {
+    /// The fingerprint.
+    pub digest: Digest,
+    /// Which key hashed the secrets; none when they were left out.
+    pub key_id: Option<String>,
+}
+
+/// The fingerprint of a stage's values now, both ways.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CurrentFingerprint {
+    /// With the secrets, by key id, where there is a key.
+    pub keyed: Option<(String, Digest)>,
+    /// Without the secrets.
+    pub plain: Digest,
+}
+
+/// Whether a test's values are those of now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// They are.
+    Fresh,
+    /// They have changed.
+    Stale,
+    /// It can't be told: the secrets were hashed with a key that is not here.
+    OtherKey,
+}
+
+impl CurrentFingerprint {
+    /// Compares a test's values with those of now.
+    pub fn compare(&self, tested: &TestedFingerprint) -> Freshness {
+        let current = match (&tested.key_id, &self.keyed) {
+            (None, _) => self.plain,
+            (Some(wanted), Some((key_id, digest))) if wanted == key_id => *digest,
+            (Some(_), _) => return Freshness::OtherKey,
+        };
+        if current == tested.digest {
+            Freshness::Fresh
+        } else {
+            Freshness::Stale
+        }
+    }
+}

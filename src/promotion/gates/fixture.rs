@@ -1,0 +1,81 @@
+//! A promotion from `staging` to `prod` that every gate passes, for tests to spoil.
+
+use crate::image::Digest;
+use crate::promotion::evidence::{
+    Candidate, CurrentFingerprint, Evidence, ProvenanceFacts, Request, TestFacts, TestedFingerprint,
+};
+use crate::promotion::history::{Agreement, Move, MoveKind, StageState};
+use crate::values::Contract;
+
+pub(in crate::promotion) fn digest(name: &str) -> Digest {
+    Digest::of(name.as_bytes())
+}
+
+pub(in crate::promotion) fn moved(stage: &str, name: &str, second: i64) -> Move {
+    Move {
+        record: digest(&format!("{stage} {name} {second}")),
+        digest: digest(name),
+        version: format!("1.0-{name}"),
+        kind: MoveKind::Promote,
+        stage: stage.parse().unwrap(),
+        from: None,
+        previous: Vec::new(),
+        replaces: None,
+        tag: format!("{stage}-2026-01-01-{second}").parse().unwrap(),
+        at: jiff::Timestamp::from_second(1_767_225_600 + second).unwrap(),
+        by: "ada".into(),
+        signer: "keys/iamship.pub".into(),
+    }
+}
+
+fn state(name: &str, moves: Vec<Move>) -> StageState {
+    let current = moves.first().map(|entry| entry.digest);
+    StageState {
+        name: name.parse().unwrap(),
+        current,
+        heads: moves.first().map(|entry| entry.record).into_iter().collect(),
+        agreement: Agreement::of(current, moves.first()),
+        moves,
+        ignored: Vec::new(),
+    }
+}
+
+pub(in crate::promotion) fn evidence() -> Evidence {
+    Evidence {
+        request: Request::default(),
+        from: state("staging", vec![moved("staging", "new", 5), moved("staging", "old", 1)]),
+        to: state("prod", vec![moved("prod", "old", 2)]),
+        before_to: Some("staging".parse().unwrap()),
+        candidate: Candidate {
+            digest: digest("new"),
+            version: Some("1.0-new".into()),
+            signers: vec!["keys/iamship.pub".into()],
+            provenance: Some(ProvenanceFacts {
+                signer: "keys/iamship.pub".into(),
+                commit: Some("0123456789abcdef0123456789abcdef01234567".into()),
+                dirty: false,
+            }),
+            contract: Some(Contract::default()),
+            tests: vec![TestFacts {
+                suite: "static".into(),
+                stage: "staging".into(),
+                passed: true,
+                at: jiff::Timestamp::from_second(1_767_225_700).unwrap(),
+                fingerprint: Some(TestedFingerprint {
+                    digest: digest("values"),
+                    key_id: Some("key".into()),
+                }),
+                signer: "keys/iamship.pub".into(),
+                record: digest("tested"),
+            }],
+            ignored: Vec::new(),
+            relied_on: Vec::new(),
+        },
+        required_suites: vec!["static".into()],
+        fingerprint: Some(CurrentFingerprint {
+            keyed: Some(("key".into(), digest("values"))),
+            plain: digest("plain values"),
+        }),
+        value_problems: Vec::new(),
+    }
+}

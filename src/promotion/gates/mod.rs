@@ -1,0 +1,79 @@
+//! The gates: one file a gate, one line in a table.
+
+mod not_older;
+mod order;
+mod provenance;
+mod signed;
+mod tested;
+mod unchanged;
+mod values;
+
+use super::evidence::Evidence;
+use super::verdict::{GateName, Verdict};
+
+/// One question.
+pub(super) struct Gate {
+    /// Its name.
+    pub(super) name: GateName,
+    /// Answers it.
+    pub(super) ask: fn(&Evidence) -> Verdict,
+}
+
+/// What a promotion must pass.
+pub(super) const PROMOTION: &[Gate] = &[
+    Gate {
+        name: GateName::Order,
+        ask: order::ask,
+    },
+    Gate {
+        name: GateName::Signed,
+        ask: signed::ask,
+    },
+    Gate {
+        name: GateName::Provenance,
+        ask: provenance::ask,
+    },
+    Gate {
+        name: GateName::Tested,
+        ask: tested::ask,
+    },
+    Gate {
+        name: GateName::Values,
+        ask: values::ask,
+    },
+    Gate {
+        name: GateName::NotOlder,
+        ask: not_older::ask,
+    },
+    Gate {
+        name: GateName::Unchanged,
+        ask: unchanged::ask,
+    },
+];
+
+/// What a rollback must pass: the same preflight, but it goes back, and it was tested when it came.
+pub(super) const ROLLBACK: &[Gate] = &[
+    Gate {
+        name: GateName::Order,
+        ask: order::ask_ran_before,
+    },
+    Gate {
+        name: GateName::Signed,
+        ask: signed::ask,
+    },
+    Gate {
+        name: GateName::Provenance,
+        ask: provenance::ask,
+    },
+    Gate {
+        name: GateName::Values,
+        ask: values::ask,
+    },
+    Gate {
+        name: GateName::Unchanged,
+        ask: unchanged::ask,
+    },
+];
+
+#[cfg(test)]
+pub(super) mod fixture;

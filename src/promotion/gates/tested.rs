@@ -1,0 +1,119 @@
+//! `tested`: every suite that the stage asks for passed there, with the values it has now.
+
+use super::super::evidence::{Freshness, TestFacts};
+use super::{Evidence, Verdict};
+
+pub(super) fn ask(evidence: &Evidence) -> Verdict {
+    let mut passed = Vec::new();
+    let mut because = Vec::new();
+    let mut help = Vec::new();
+    for suite in &evidence.required_suites {
+        let facts = evidence.candidate.tests.iter().find(|facts| facts.suite == *suite);
+        match look(evidence, suite, facts) {
+            Ok(why) => passed.push(why),
+            Err((why, mend)) => {
+                because.push(why);
+                help.push(mend);
+            }
+        }
+    }
+    if because.is_empty() {
+        Verdict::pass(passed.join("; "))
+    } else {
+        help.dedup();
+        Verdict::Hold {
+            because: because.join("; "),
+            help,
+        }
+    }
+}
+
+/// Why one suite is good, or why not and what mends it.
+fn look(evidence: &Evidence, suite: &str, facts: Option<&TestFacts>) -> Result<String, (String, String)> {
+    let stage = &evidence.from.name;
+    let again = format!("iamship test {stage} --digest {}", evidence.candidate.digest);
+    let Some(facts) = facts else {
+        return Err((
+            format!(
+                "suite `{suite}` has no result in `{stage}` for {}",
+                evidence.candidate.digest
+            ),
+            again,
+        ));
+    };
+    if !facts.passed {
+        return Err((format!("suite `{suite}` failed in `{stage}` at {}", facts.at), again));
+    }
+    let (Some(tested), Some(current)) = (&facts.fingerprint, &evidence.fingerprint) else {
+        return Err((
+            format!("suite `{suite}` passed in `{stage}`, but not with known values"),
+            again,
+        ));
+    };
+    match current.compare(tested) {
+        Freshness::Fresh if tested.key_id.is_none() => Ok(format!(
+            "`{suite}` passed in `{stage}` at {} (secrets not in the fingerprint)",
+            facts.at
+        )),
+        Freshness::Fresh => Ok(format!("`{suite}` passed in `{stage}` at {}", facts.at)),
+        Freshness::Stale => Err((
+            format!(
+                "suite `{suite}` passed at {}, but `{stage}`'s values have changed since",
+                facts.at
+            ),
+            again,
+        )),
+        Freshness::OtherKey => Err((
+            format!("suite `{suite}` passed, but its values were hashed with a key that is not here"),
+            "set `IAMSHIP_FINGERPRINT_KEY` to the same text on every machine, then test again".to_owned(),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{digest, evidence};
+    use super::*;
+
+    #[test]
+    fn a_fresh_pass_passes() {
+        assert!(!ask(&evidence()).is_hold());
+    }
+
+    #[test]
+    fn a_missing_suite_holds_with_the_command_that_mends_it() {
+        let mut evidence = evidence();
+        evidence.required_suites.push("boot".into());
+        let verdict = ask(&evidence);
+        assert!(verdict.because().contains("suite `boot` has no result in `staging`"));
+        assert!(verdict.help()[0].starts_with("iamship test staging --digest sha256:"));
+    }
+
+    #[test]
+    fn a_failure_holds() {
+        let mut evidence = evidence();
+        evidence.candidate.tests[0].passed = false;
+        assert!(ask(&evidence).because().contains("failed"));
+    }
+
+    #[test]
+    fn changed_values_make_it_stale() {
+        let mut evidence = evidence();
+        evidence.fingerprint.as_mut().unwrap().keyed = Some(("key".into(), digest("other values")));
+        assert!(ask(&evidence).because().contains("values have changed"));
+    }
+
+    #[test]
+    fn another_key_can_not_be_compared_and_so_holds() {
+        let mut evidence = evidence();
+        evidence.fingerprint.as_mut().unwrap().keyed = None;
+        assert!(ask(&evidence).because().contains("a key that is not here"));
+    }
+
+    #[test]
+    fn a_result_without_fingerprint_holds() {
+        let mut evidence = evidence();
+        evidence.candidate.tests[0].fingerprint = None;
+        assert!(ask(&evidence).is_hold());
+    }
+}

@@ -1,0 +1,113 @@
+//! What ran in a stage: a chain of signed moves.
+
+use jiff::Timestamp;
+
+use crate::image::{Digest, Tag};
+use crate::project::StageName;
+
+/// One move of a stage, from a verified record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// The digest of the record that says so.
+    pub record: Digest,
+    /// What the stage was moved to.
+    pub digest: Digest,
+    /// Its version.
+    pub version: String,
+    /// How.
+    pub kind: MoveKind,
+    /// Which stage.
+    pub stage: StageName,
+    /// The stage it came from.
+    pub from: Option<StageName>,
+    /// The newest records of the stage that the mover saw.
+    pub previous: Vec<Digest>,
+    /// What the stage's tag pointed at before.
+    pub replaces: Option<Digest>,
+    /// The immutable tag that it was given beside the moving one.
+    pub tag: Tag,
+    /// When.
+    pub at: Timestamp,
+    /// Who, as the mover calls itself.
+    pub by: String,
+    /// Whose key signed it.
+    pub signer: String,
+}
+
+/// How a stage was moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MoveKind {
+    /// A build let it enter the first stage.
+    Enter,
+    /// It came from the stage before.
+    Promote,
+    /// It ran there before.
+    Rollback,
+}
+
+impl MoveKind {
+    /// The word in JSON and statements.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Enter => "enter",
+            Self::Promote => "promote",
+            Self::Rollback => "rollback",
+        }
+    }
+}
+
+/// How a stage's tag agrees with the newest move on record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Agreement {
+    /// No tag, no record.
+    Empty,
+    /// The tag is where the newest record put it.
+    Recorded,
+    /// The newest move was recorded, then stopped before the tag moved; the same command finishes it.
+    Unfinished,
+    /// The tag was moved by something that left no record.
+    Unrecorded,
+}
+
+impl Agreement {
+    /// Compares what the tag points at with the newest move.
+    pub fn of(current: Option<Digest>, newest: Option<&Move>) -> Self {
+        match (current, newest) {
+            (None, None) => Self::Empty,
+            (Some(_), None) => Self::Unrecorded,
+            (current, Some(newest)) if current == Some(newest.digest) => Self::Recorded,
+            (current, Some(newest)) if current == newest.replaces => Self::Unfinished,
+            (_, Some(_)) => Self::Unrecorded,
+        }
+    }
+}
+
+/// What a stage runs and what is on record, read at one moment.
+#[derive(Clone, Debug)]
+pub struct StageState {
+    /// Which.
+    pub name: StageName,
+    /// What its tag points at.
+    pub current: Option<Digest>,
+    /// Moves on record, newest first, as far as they were read.
+    pub moves: Vec<Move>,
+    /// The newest records: what the next move has as `previous`. More than one: moves raced.
+    pub heads: Vec<Digest>,
+    /// How the two agree.
+    pub agreement: Agreement,
+    /// Records that did not count, and why.
+    pub ignored: Vec<String>,
+}
+
+impl StageState {
+    /// The move on record that put the current digest there.
+    pub fn current_move(&self) -> Option<&Move> {
+        let current = self.current?;
+        self.moves.iter().find(|entry| entry.digest == current)
+    }
+
+    /// Where the newest move to a digest stands (0 is newest), if it was read.
+    pub fn position(&self, digest: Digest) -> Option<usize> {
+        self.moves.iter().position(|entry| entry.digest == digest)
+    }
+}

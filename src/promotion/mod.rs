@@ -1,0 +1,18 @@
+//! Promotion: the ledger, the candidate, the gates, and the judge.
+//!
+//! The ledger is what the store holds about a digest and a stage; there is no other database. It is
+//! read and verified into an [`Evidence`], a plain value; the gates are pure functions of it; only
+//! [`judge`] makes a [`Cleared`].
+
+mod evidence;
+mod gates;
+mod history;
+mod judge;
+mod verdict;
+
+pub use evidence::{
+    Candidate, CurrentFingerprint, Evidence, Freshness, ProvenanceFacts, Request, TestFacts, TestedFingerprint,
+};
+pub use history::{Agreement, Move, MoveKind, StageState};
+pub use judge::{Cleared, Judgement, Kind, judge};
+pub use verdict::{GateName, Verdict};

@@ -3,10 +3,15 @@
 //! A [`Store`] holds the manifests, blobs and tags of one [`Location`]. Content is verified against
 //! its digest on the way in and on the way out, by every implementation; a tag is only a claim.
 
-mod copy;
+pub mod copy;
 mod layout;
 mod memory;
+mod referrer;
 mod registry;
+mod verify;
+
+pub use layout::Layout;
+pub use memory::Memory;
 
 use std::fmt;
 use std::pin::Pin;

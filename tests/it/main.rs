@@ -1,1 +1,2 @@
 //! The tests that run the program.
+mod store_contract;

@@ -1,0 +1,307 @@
+//! The files of a layout: what may be opened, and how it is written so that a crash leaves a valid layout.
+//!
+//! Blocking; [`super::Layout`] calls it off the runtime's threads. The folder may be somebody else's, so only
+//! regular files are opened (a FIFO would hang, a link could lead anywhere) and every read has a bound.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use fs_err as fs;
+use serde::Deserialize;
+use tempfile::NamedTempFile;
+
+use super::index::{Changed, Index};
+use super::lock::Lock;
+use crate::image::{Descriptor, Digest, Hasher, Location};
+use crate::store::StoreError;
+
+/// The largest `index.json`: some 100,000 entries.
+const MAX_INDEX_BYTES: u64 = 64 << 20;
+const MAX_MARKER_BYTES: u64 = 4 << 10;
+const MARKER: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+const TEMPORARY: &str = ".tmp-iamship-";
+
+/// A layout's folder, which may not be there yet.
+pub(super) struct Folder {
+    location: Location,
+    root: Utf8PathBuf,
+}
+
+/// Whether a layout is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    Layout,
+    /// No folder, or one with nothing in it but what an interrupted beginning leaves.
+    Nothing,
+}
+
+/// `oci-layout`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Marker {
+    image_layout_version: String,
+}
+
+impl Folder {
+    pub(super) fn new(root: Utf8PathBuf) -> Self {
+        let location = Location::Layout(root.clone());
+        Self { location, root }
+    }
+
+    pub(super) fn location(&self) -> &Location {
+        &self.location
+    }
+
+    fn blobs(&self) -> Utf8PathBuf {
+        self.root.join("blobs").join("sha256")
+    }
+
+    fn blob_path(&self, digest: Digest) -> Utf8PathBuf {
+        self.blobs().join(digest.hex())
+    }
+
+    fn io(&self, source: std::io::Error) -> StoreError {
+        let location = self.location.clone();
+        StoreError::Io { location, source }
+    }
+
+    pub(super) fn bad(&self, reason: impl Into<String>) -> StoreError {
+        StoreError::BadLayout {
+            location: self.location.clone(),
+            reason: reason.into(),
+        }
+    }
+
+    /// Looks whether a layout is there; a folder of other things is an error.
+    pub(super) fn presence(&self) -> Result<Presence, StoreError> {
+        if let Some(bytes) = self.read_small(&self.root.join("oci-layout"), MAX_MARKER_BYTES)? {
+            let marker: Marker = serde_json::from_slice(&bytes)
+                .map_err(|error| self.bad(format!("`oci-layout` is not valid: {error}")))?;
+            if !marker.image_layout_version.starts_with("1.") {
+                return Err(self.bad(format!(
+                    "it is of version `{}`; iamship reads version 1",
+                    marker.image_layout_version
+                )));
+            }
+            return Ok(Presence::Layout);
+        }
+        let entries = match fs::read_dir(&self.root) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Presence::Nothing),
+            Err(error) if error.kind() == ErrorKind::NotADirectory => return Err(self.bad("it is not a folder")),
+            Err(error) => return Err(self.io(error)),
+        };
+        for entry in entries {
+            let name = entry.map_err(|error| self.io(error))?.file_name();
+            let name = name.to_string_lossy();
+            if !["blobs", "index.json", Lock::FILE].contains(&&*name) && !name.starts_with(TEMPORARY) {
+                return Err(self.bad(format!(
+                    "the folder has no `oci-layout` file, but `{name}` in it: it is not an OCI image layout"
+                )));
+            }
+        }
+        Ok(Presence::Nothing)
+    }
+
+    /// Makes the folder a layout if it is none yet.
+    pub(super) fn create(&self) -> Result<(), StoreError> {
+        if self.presence()? == Presence::Layout && self.guarded_blobs()? {
+            return Ok(());
+        }
+        self.guarded_blobs()?;
+        fs::create_dir_all(self.blobs()).map_err(|error| self.io(error))?;
+        let index = self.root.join("index.json");
+        if self.regular_size(&index)?.is_none() {
+            let lock = self.lock()?;
+            if self.regular_size(&index)?.is_none() {
+                self.replace(&index, &Index::default().write())?;
+            }
+            drop(lock);
+        }
+        // Last: the marker tells other tools that all the rest is there.
+        self.replace(&self.root.join("oci-layout"), MARKER)
+    }
+
+    /// Whether the folder of blobs is there, and is one (not a link out of the layout).
+    fn guarded_blobs(&self) -> Result<bool, StoreError> {
+        for path in [self.root.join("blobs"), self.blobs()] {
+            match fs::symlink_metadata(&path) {
+                Ok(metadata) if metadata.is_dir() => {}
+                Ok(_) => return Err(self.bad(format!("`{path}` is not a folder"))),
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+                Err(error) => return Err(self.io(error)),
+            }
+        }
+        Ok(true)
+    }
+
+    /// The size of a file, `None` if there is none; anything but a regular file is an error.
+    fn regular_size(&self, path: &Utf8Path) -> Result<Option<u64>, StoreError> {
+        match fs::symlink_metadata(path) {
+            Ok(metadata) if metadata.is_file() => Ok(Some(metadata.len())),
+            Ok(_) => Err(self.bad(format!("`{path}` is not a regular file"))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotADirectory => Err(self.bad("it is not a folder")),
+            Err(error) => Err(self.io(error)),
+        }
+    }
+
+    fn open_regular(&self, path: &Utf8Path) -> Result<Option<(fs::File, u64)>, StoreError> {
+        let Some(size) = self.regular_size(path)? else {
+            return Ok(None);
+        };
+        let file = fs::File::open(path).map_err(|error| self.io(error))?;
+        Ok(Some((file, size)))
+    }
+
+    fn read_small(&self, path: &Utf8Path, limit: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some((file, _)) = self.open_regular(path)? else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        file.take(limit + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| self.io(error))?;
+        if bytes.len() as u64 > limit {
+            return Err(self.bad(format!("`{path}` is larger than {limit} bytes")));
+        }
+        Ok(Some(bytes))
+    }
+
+    pub(super) fn read_index(&self) -> Result<Index, StoreError> {
+        match self.read_small(&self.root.join("index.json"), MAX_INDEX_BYTES)? {
+            None => Ok(Index::default()),
+            Some(bytes) => Index::read(&bytes).map_err(|error| self.bad(format!("`index.json` is not valid: {error}"))),
+        }
+    }
+
+    /// Changes `index.json`, alone among all processes that respect its lock.
+    pub(super) fn edit_index(
+        &self,
+        edit: impl FnOnce(&mut Index) -> serde_json::Result<Changed>,
+    ) -> Result<(), StoreError> {
+        self.create()?;
+        let lock = self.lock()?;
+        let mut index = self.read_index()?;
+        let changed = edit(&mut index).map_err(|error| self.bad(format!("`index.json` can't be edited: {error}")))?;
+        if changed == Changed::Yes {
+            let bytes = index.write();
+            if bytes.len() as u64 > MAX_INDEX_BYTES {
+                return Err(self.bad(format!("`index.json` would be larger than {MAX_INDEX_BYTES} bytes")));
+            }
+            self.replace(&self.root.join("index.json"), &bytes)?;
+        }
+        drop(lock);
+        Ok(())
+    }
+
+    fn lock(&self) -> Result<Lock, StoreError> {
+        let path = self.root.join(Lock::FILE);
+        self.regular_size(&path)?;
+        Lock::take(&path).map_err(|error| self.io(error))
+    }
+
+    /// Opens a blob for reading; its size in bytes comes along.
+    pub(super) fn open_blob(&self, digest: Digest) -> Result<Option<(fs::File, u64)>, StoreError> {
+        if !self.guarded_blobs()? {
+            return Ok(None);
+        }
+        self.open_regular(&self.blob_path(digest))
+    }
+
+    /// Whether a blob of that digest and size is there; its bytes are not read.
+    pub(super) fn has(&self, blob: &Descriptor) -> Result<bool, StoreError> {
+        Ok(self.guarded_blobs()? && self.regular_size(&self.blob_path(blob.digest))? == Some(blob.size))
+    }
+
+    /// Whether a blob is there, with its bytes read and right.
+    pub(super) fn has_whole(&self, blob: &Descriptor) -> Result<bool, StoreError> {
+        match self.open_blob(blob.digest)? {
+            Some((file, size)) if size == blob.size => self.is_content(file, blob),
+            _ => Ok(false),
+        }
+    }
+
+    fn is_content(&self, file: fs::File, blob: &Descriptor) -> Result<bool, StoreError> {
+        let mut hasher = Hasher::default();
+        let mut bounded = file.take(blob.size.saturating_add(1));
+        std::io::copy(&mut bounded, &mut hasher).map_err(|error| self.io(error))?;
+        Ok(hasher.length() == blob.size && hasher.finish() == blob.digest)
+    }
+
+    /// All of a blob up to `limit` bytes, one more if it is larger. Not verified.
+    pub(super) fn read_blob(&self, digest: Digest, limit: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some((file, _)) = self.open_blob(digest)? else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        file.take(limit as u64 + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| self.io(error))?;
+        Ok(Some(bytes))
+    }
+
+    /// A file that becomes a blob with [`Self::settle`], and is gone if it never does.
+    pub(super) fn begin_blob(&self) -> Result<NamedTempFile, StoreError> {
+        self.create()?;
+        self.temporary(&self.blobs())
+    }
+
+    pub(super) fn settle(&self, file: NamedTempFile, digest: Digest) -> Result<(), StoreError> {
+        self.persist(file, &self.blob_path(digest))
+    }
+
+    /// Stores a small blob whose digest was taken of these very bytes.
+    pub(super) fn write_blob(&self, digest: Digest, bytes: &[u8]) -> Result<(), StoreError> {
+        self.create()?;
+        self.replace(&self.blob_path(digest), bytes)
+    }
+
+    /// Takes a blob over from another layout as a second name of the same file; `false` if it can't.
+    pub(super) fn link_blob(&self, blob: &Descriptor, from: &Self) -> Result<bool, StoreError> {
+        if !from.has(blob)? {
+            return Ok(false);
+        }
+        self.create()?;
+        let name = self.temporary(&self.blobs())?.into_temp_path();
+        fs::remove_file(&name).map_err(|error| self.io(error))?;
+        if fs::hard_link(from.blob_path(blob.digest), &name).is_err() {
+            return Ok(false);
+        }
+        // What is checked is what was linked, so that nothing can be put in its place in between.
+        let path = Utf8Path::from_path(&name).ok_or_else(|| self.bad("its path is not UTF-8"))?;
+        let Some((file, _)) = self.open_regular(path)? else {
+            return Ok(false);
+        };
+        if !self.is_content(file, blob)? {
+            return Ok(false);
+        }
+        fs::rename(&name, self.blob_path(blob.digest)).map_err(|error| self.io(error))?;
+        Ok(true)
+    }
+
+    fn replace(&self, path: &Utf8Path, bytes: &[u8]) -> Result<(), StoreError> {
+        let mut file = self.temporary(path.parent().unwrap_or(&self.root))?;
+        file.write_all(bytes).map_err(|error| self.io(error))?;
+        self.persist(file, path)
+    }
+
+    fn temporary(&self, folder: &Utf8Path) -> Result<NamedTempFile, StoreError> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(TEMPORARY);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            // The umask has its say, as for any other file.
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        builder.tempfile_in(folder).map_err(|error| self.io(error))
+    }
+
+    fn persist(&self, file: NamedTempFile, path: &Utf8Path) -> Result<(), StoreError> {
+        // Else a power cut could leave the new name on an empty file.
+        file.as_file().sync_data().map_err(|error| self.io(error))?;
+        file.persist(path).map_err(|error| self.io(error.error))?;
+        Ok(())
+    }
+}

@@ -13,6 +13,11 @@ mod verify;
 pub use layout::Layout;
 pub use memory::Memory;
 
+pub use registry::{
+    Credentials, Observer, Patience, Registry, RegistryClient, RegistryOptions, RequestSummary, Security, Traffic,
+    docker_config_paths,
+};
+
 use std::fmt;
 use std::pin::Pin;
 
@@ -81,6 +86,8 @@ pub enum Listed {
     ByStore,
     /// The fallback index was written (OCI distribution spec, *Referrers Tag Schema*).
     InFallbackIndex,
+    /// Something that is no index stands under the fallback tag (`cosign copy` writes the image itself there) and was left alone.
+    Nowhere,
 }
 
 /// Whether a blob was taken over.

@@ -2,11 +2,14 @@
 //!
 //! The built-in ones are `templates/servers/*.toml`; a project brings its own as `servers/<name>.toml`.
 
+mod builtin;
 mod name;
 mod parameter;
 mod path;
 mod server;
+mod validate;
 
+pub use builtin::{BUILT_IN, built_in_text};
 pub use name::{InvalidParameterName, ParameterName};
 pub use parameter::{ParameterType, Secrecy};
 pub use path::{InvalidPattern, PathPattern};

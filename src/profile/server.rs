@@ -98,6 +98,14 @@ pub struct PlaceholderSyntax {
     pub lookalikes: Vec<Lookalike>,
 }
 
+impl PlaceholderSyntax {
+    /// The expression that a whole name must fit to be a placeholder; `None` means any name.
+    pub fn name_expression(&self) -> Option<regex_lite::Regex> {
+        let name = self.name.as_deref()?;
+        regex_lite::Regex::new(&format!("^(?:{name})$")).ok()
+    }
+}
+
 /// A text that looks like a placeholder.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -194,9 +202,18 @@ pub struct NameHint {
     pub secret: Option<bool>,
 }
 
+impl NameHint {
+    /// Whether a parameter's name fits the glob.
+    pub fn fits_name(&self, name: &str) -> bool {
+        self.pattern
+            .parse::<PathPattern>()
+            .is_ok_and(|pattern| pattern.matches(&[name]))
+    }
+}
+
 /// Ids that must be defined somewhere.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ReferenceRule {
     /// For people: "data source".
     pub what: String,
@@ -204,6 +221,9 @@ pub struct ReferenceRule {
     pub defined_by: Vec<PathPattern>,
     /// The leaves that name one.
     pub used_by: Vec<PathPattern>,
+    /// Globs over paths in the image: a file there defines an id too, its name without the ending.
+    #[serde(default)]
+    pub files: Vec<String>,
 }
 
 /// A port that the server listens on.
@@ -229,11 +249,13 @@ pub struct Health {
 }
 
 /// A profile that can't be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("server profile `{name}`: {reason}")]
 pub struct InvalidProfile {
     /// Which.
     pub name: String,
     /// What is wrong with it.
     pub reason: String,
+    /// Where in its text, in bytes, when that is known.
+    pub range: Option<std::ops::Range<usize>>,
 }

@@ -3,8 +3,19 @@
 //! Loading says every problem at once. What comes out of [`Project::load`] needs no further look:
 //! names are names, locations are locations, files exist.
 
+mod files;
+#[cfg(test)]
+mod fixture;
+mod load;
 mod model;
+mod paths;
+mod read;
+mod server;
+mod signing;
+mod stages;
 
+pub use files::AssetFile;
+pub use load::PROJECT_FILE;
 pub use model::{
     Asset, ConfigSettings, EnterRules, ImageSettings, KeyReference, LeaveRules, ParameterSettings, Permission, Project,
     SecretReference, SigningSettings, Stage, StageName, TestKind, TestSettings, TrustedKey,

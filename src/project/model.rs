@@ -68,6 +68,8 @@ pub struct ConfigSettings {
     pub files: Vec<String>,
     /// Where `files` stands.
     pub span: Option<Span>,
+    /// Where each of `files` stands.
+    pub spans: Vec<Span>,
 }
 
 /// Further files that all stages share.

@@ -1,0 +1,355 @@
+//! The files that a project consists of: configuration texts and assets.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::PermissionsExt as _;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use globset::{GlobBuilder, GlobMatcher};
+use walkdir::{DirEntry, WalkDir};
+
+use super::paths::{self, PathProblem, Root};
+use super::{Asset, Project};
+use crate::diagnostic::{Code, Diagnostic, Source, Span};
+
+/// All configuration texts together may have this many bytes.
+const MOST_BYTES: u64 = 256 << 20;
+/// More files than this are a mistake (a `node_modules`, say).
+const MOST_FILES: usize = 100_000;
+/// Folders in folders.
+const DEEPEST: usize = 64;
+/// Never part of a project.
+const SKIPPED: &[&str] = &[".git", ".iamship"];
+/// Nor are these, when they lie in the root: what builds leave behind.
+const SKIPPED_IN_ROOT: &[&str] = &["target", "node_modules"];
+
+/// A file that all stages share, and where it goes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AssetFile {
+    /// Absolute path in the image.
+    pub path: String,
+    /// The file, seen from the project's root.
+    pub source: Utf8PathBuf,
+    /// Whether its owner may execute it.
+    pub executable: bool,
+}
+
+impl Project {
+    /// The configuration's texts, sorted by path (which is seen from the root). A byte order mark stays.
+    ///
+    /// # Errors
+    /// A pattern that matches nothing, a file that is not UTF-8 or can't be read, links out of the
+    /// project, more than 256 MiB or 100,000 files.
+    pub fn config_files(&self) -> Result<Vec<Source>, Vec<Diagnostic>> {
+        let root = self.open_root()?;
+        let mut found = BTreeSet::new();
+        let mut problems = Vec::new();
+        for (index, glob) in self.config.files.iter().enumerate() {
+            let span = self.config.spans.get(index).or(self.config.span.as_ref());
+            match expand(&root, glob) {
+                Ok(files) if files.is_empty() => problems.push(no_match(glob, span)),
+                Ok(files) => found.extend(files),
+                Err(message) => problems.push(at(Diagnostic::new(Code::ProjectInvalid, message), span)),
+            }
+        }
+        let mut sources = Vec::with_capacity(found.len());
+        let mut left = MOST_BYTES;
+        for path in found {
+            match read(&root, &path, left) {
+                Ok(text) => {
+                    left -= text.len() as u64;
+                    sources.push(Source::new(path, text));
+                }
+                Err(problem) => problems.push(Diagnostic::new(Code::FileUnreadable, format!("`{path}` {problem}"))),
+            }
+        }
+        if problems.is_empty() {
+            Ok(sources)
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// The assets' files, sorted by their path in the image.
+    ///
+    /// # Errors
+    /// Links, names that are not UTF-8, two files for one path, an empty folder, too many files.
+    pub fn asset_files(&self) -> Result<Vec<AssetFile>, Vec<Diagnostic>> {
+        let root = self.open_root()?;
+        let mut files: BTreeMap<String, AssetFile> = BTreeMap::new();
+        let mut problems = Vec::new();
+        for asset in &self.assets {
+            let before = files.len() + problems.len();
+            for entry in walk(&root, &asset.from) {
+                match asset_file(&root, asset, entry) {
+                    Ok(None) => {}
+                    Ok(Some(file)) => {
+                        if let Some(other) = files.insert(file.path.clone(), file.clone()) {
+                            let both = format!("`{}` and `{}` both go to `{}`", other.source, file.source, file.path);
+                            problems.push(Diagnostic::new(Code::ProjectInvalid, both));
+                        }
+                    }
+                    Err(message) => problems.push(Diagnostic::new(Code::FileUnreadable, message)),
+                }
+                if files.len() > MOST_FILES {
+                    let message = format!("`{}` has more than {MOST_FILES} files", asset.from);
+                    return Err(vec![Diagnostic::new(Code::ProjectInvalid, message)]);
+                }
+            }
+            if files.len() + problems.len() == before {
+                let message = format!("the asset `{}` has no file", asset.from);
+                problems.push(Diagnostic::new(Code::ProjectMissing, message));
+            }
+        }
+        if problems.is_empty() {
+            Ok(files.into_values().collect())
+        } else {
+            Err(problems)
+        }
+    }
+
+    fn open_root(&self) -> Result<Root, Vec<Diagnostic>> {
+        Root::open(&self.root).map_err(|error| {
+            let message = format!("`{}` {}", self.root, paths::problem(&error));
+            vec![Diagnostic::new(Code::ProjectMissing, message)]
+        })
+    }
+}
+
+fn at(diagnostic: Diagnostic, span: Option<&Span>) -> Diagnostic {
+    match span {
+        Some(span) => diagnostic.at(span.clone(), ""),
+        None => diagnostic,
+    }
+}
+
+fn no_match(glob: &str, span: Option<&Span>) -> Diagnostic {
+    let diagnostic = Diagnostic::new(Code::ProjectMissing, format!("no file matches `{glob}`"));
+    at(diagnostic, span).help("`*` is any name in one folder, `**` any number of folders")
+}
+
+/// The files that a pattern matches, seen from the root.
+fn expand(root: &Root, glob: &str) -> Result<Vec<Utf8PathBuf>, String> {
+    let matcher = GlobBuilder::new(glob).literal_separator(true).build();
+    let matcher: GlobMatcher = matcher.map_err(|error| error.to_string())?.compile_matcher();
+    let start = literal_start(glob);
+    if !start.as_str().is_empty() {
+        match root.existing(start.as_str()) {
+            Ok(_) => {}
+            Err(PathProblem::Missing) => return Ok(Vec::new()),
+            Err(problem) => return Err(format!("`{start}` {problem}")),
+        }
+    }
+    let mut files = Vec::new();
+    for entry in walk(root, &start) {
+        let entry = entry.map_err(|error| walk_problem(&error))?;
+        let relative = relative(root, &entry)?;
+        if entry.file_type().is_dir() || !matcher.is_match(relative.as_std_path()) {
+            continue;
+        }
+        files.push(relative);
+        if files.len() > MOST_FILES {
+            return Err(format!("`{glob}` matches more than {MOST_FILES} files"));
+        }
+    }
+    Ok(files)
+}
+
+/// The folders that a pattern begins with, before its first special character.
+fn literal_start(glob: &str) -> Utf8PathBuf {
+    let literal = |part: &&str| !part.contains(['*', '?', '[', '{', '\\']);
+    glob.split('/').take_while(literal).collect()
+}
+
+/// `start` is seen from the root.
+fn walk(root: &Root, start: &Utf8Path) -> impl Iterator<Item = walkdir::Result<DirEntry>> {
+    let from_root = start.as_str().is_empty();
+    let kept = move |entry: &DirEntry| {
+        let is = |name: &&str| entry.file_name() == *name;
+        let skipped = SKIPPED.iter().any(is) || (from_root && entry.depth() == 1 && SKIPPED_IN_ROOT.iter().any(is));
+        entry.depth() == 0 || !entry.file_type().is_dir() || !skipped
+    };
+    let start = root.path().join(start);
+    WalkDir::new(start)
+        .max_depth(DEEPEST)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_entry(kept)
+}
+
+fn walk_problem(error: &walkdir::Error) -> String {
+    let path = error.path().map(|path| path.display().to_string()).unwrap_or_default();
+    let reason = error.io_error().map(|error| error.kind().to_string());
+    format!(
+        "`{path}` can't be read: {}",
+        reason.unwrap_or_else(|| "a loop of links".to_owned())
+    )
+}
+
+fn relative(root: &Root, entry: &DirEntry) -> Result<Utf8PathBuf, String> {
+    let path = entry.path().strip_prefix(root.path()).unwrap_or(entry.path());
+    match Utf8Path::from_path(path) {
+        Some(path) => Ok(path.to_owned()),
+        None => Err(format!("the name of `{}` is not UTF-8", path.display())),
+    }
+}
+
+fn read(root: &Root, path: &Utf8Path, most: u64) -> Result<String, String> {
+    let whole = root.path().join(path);
+    // Only a link needs the slow look at where it leads; folders are not followed.
+    if std::fs::symlink_metadata(&whole).is_ok_and(|metadata| metadata.is_symlink()) {
+        root.real_inside(path).map_err(|problem| problem.to_string())?;
+    }
+    let large = std::fs::metadata(&whole).is_ok_and(|metadata| metadata.len() > most);
+    if large {
+        return Err(format!("makes the configuration larger than {} MiB", MOST_BYTES >> 20));
+    }
+    paths::read_text(&whole, most).map_err(|problem| problem.to_string())
+}
+
+fn asset_file(root: &Root, asset: &Asset, entry: walkdir::Result<DirEntry>) -> Result<Option<AssetFile>, String> {
+    let entry = entry.map_err(|error| walk_problem(&error))?;
+    let source = relative(root, &entry)?;
+    let kind = entry.file_type();
+    if kind.is_dir() {
+        return Ok(None);
+    }
+    if kind.is_symlink() {
+        return Err(format!("`{source}` is a link: put the file itself there"));
+    }
+    if !kind.is_file() {
+        return Err(format!("`{source}` is neither a file nor a folder"));
+    }
+    let metadata = entry.metadata().map_err(|error| walk_problem(&error))?;
+    Ok(Some(AssetFile {
+        path: target(asset, &source),
+        executable: metadata.permissions().mode() & 0o100 != 0,
+        source,
+    }))
+}
+
+/// A folder's files keep their path below `to`; a single file goes into `to` when that ends with `/`, else it becomes `to`.
+fn target(asset: &Asset, source: &Utf8Path) -> String {
+    let to = asset.to.as_str();
+    let below = source.strip_prefix(&asset.from).map_or("", Utf8Path::as_str);
+    match (below, to.strip_suffix('/')) {
+        ("", None) => to.to_owned(),
+        ("", Some(folder)) => format!("{folder}/{}", source.file_name().unwrap_or_default()),
+        (below, folder) => format!("{}/{below}", folder.unwrap_or(to)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::project::fixture::{self, Folder};
+
+    fn project(folder: &Folder, files: &str, assets: &str) -> Project {
+        let text = fixture::MINIMAL.replace("\"config/**/*.xml\"", files);
+        folder.write("iamship.toml", &format!("{text}\n{assets}"));
+        Project::load(folder.path()).expect("valid")
+    }
+
+    fn paths_of(sources: &[Source]) -> Vec<&str> {
+        sources.iter().map(|source| source.path().as_str()).collect()
+    }
+
+    #[test]
+    fn patterns_expand_sorted_each_file_once_and_skip_what_is_never_configuration() {
+        let folder = Folder::new();
+        for path in [
+            "config/b.xml",
+            "config/a/c.xml",
+            "config/.git/x.xml",
+            "config/readme.md",
+            ".iamship/config/d.xml",
+        ] {
+            folder.write(path, "\u{feff}<x/>");
+        }
+        let sources = project(&folder, "'./config/**/*.xml', 'config/*.xml'", "")
+            .config_files()
+            .expect("readable");
+        assert_eq!(paths_of(&sources), ["config/a/c.xml", "config/b.xml"]);
+        assert!(sources[0].text().starts_with('\u{feff}'));
+        let sources = project(&folder, "'config/*.xml'", "").config_files().expect("readable");
+        assert_eq!(paths_of(&sources), ["config/b.xml"]);
+    }
+
+    #[test]
+    fn what_can_not_be_read_is_told_all_at_once() {
+        let folder = Folder::new();
+        folder.write("config/a.xml", "<x/>");
+        std::fs::write(folder.path().join("config/bad.xml"), b"<x>\n\xff</x>").expect("file");
+        std::fs::write(folder.path().join("config/wide.xml"), b"\xff\xfe<\0").expect("file");
+        std::os::unix::fs::symlink("/etc/hostname", folder.path().join("config/out.xml")).expect("link");
+        let project = project(&folder, "'config/*.xml', 'none/*.xml', 'config/*.json'", "");
+        let problems = project.config_files().expect_err("refused");
+        let told: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();
+        assert_eq!(
+            told,
+            [
+                "no file matches `none/*.xml`",
+                "no file matches `config/*.json`",
+                "`config/bad.xml` can't be read: it is not UTF-8 from line 2, byte 5",
+                "`config/out.xml` is a link that leads out of the project",
+                "`config/wide.xml` can't be read: it is UTF-16, not UTF-8",
+            ]
+        );
+        assert_eq!(problems[1].labels[0].span.text(), "'config/*.json'");
+    }
+
+    #[test]
+    fn a_folder_that_links_out_of_the_project_is_refused() {
+        let folder = Folder::new();
+        std::os::unix::fs::symlink("/etc", folder.path().join("config")).expect("link");
+        let problems = project(&folder, "'config/*.conf'", "")
+            .config_files()
+            .expect_err("refused");
+        assert!(problems[0].message.contains("leads out of the project"), "{problems:?}");
+    }
+
+    #[test]
+    fn assets_keep_their_path_and_their_executable_bit() {
+        let folder = Folder::new();
+        folder.write("procedures/b/b.js", "b");
+        folder.write("procedures/a.js", "a");
+        folder.write("licence.json", "{}");
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(folder.path().join("procedures/a.js"), mode).expect("mode");
+        let assets = "[[asset]]\nfrom = 'procedures/'\nto = '/opt/p/'\n\
+                      [[asset]]\nfrom = 'licence.json'\nto = '/opt/licence/'\n\
+                      [[asset]]\nfrom = 'licence.json'\nto = '/opt/l.json'\n";
+        let files = project(&folder, "'c/*'", assets).asset_files().expect("readable");
+        let told: Vec<_> = files.iter().map(|file| (file.path.as_str(), file.executable)).collect();
+        assert_eq!(
+            told,
+            [
+                ("/opt/l.json", false),
+                ("/opt/licence/licence.json", false),
+                ("/opt/p/a.js", true),
+                ("/opt/p/b/b.js", false),
+            ]
+        );
+        assert_eq!(files[3].source, "procedures/b/b.js");
+    }
+
+    #[test]
+    fn links_doubles_and_empty_folders_among_assets_are_refused() {
+        let folder = Folder::new();
+        folder.write("a/x", "1");
+        folder.write("b/x", "2");
+        std::fs::create_dir(folder.path().join("empty")).expect("folder");
+        std::os::unix::fs::symlink("x", folder.path().join("b/link")).expect("link");
+        let assets = "[[asset]]\nfrom = 'a'\nto = '/t'\n[[asset]]\nfrom = 'b'\nto = '/t/'\n\
+                      [[asset]]\nfrom = 'empty'\nto = '/t'\n";
+        let problems = project(&folder, "'c/*'", assets).asset_files().expect_err("refused");
+        let told: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();
+        assert_eq!(
+            told,
+            [
+                "`b/link` is a link: put the file itself there",
+                "`a/x` and `b/x` both go to `/t/x`",
+                "the asset `empty` has no file",
+            ]
+        );
+    }
+}

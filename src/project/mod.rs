@@ -7,6 +7,7 @@ mod files;
 #[cfg(test)]
 mod fixture;
 mod load;
+mod lock;
 mod model;
 mod paths;
 mod read;
@@ -16,6 +17,7 @@ mod stages;
 
 pub use files::AssetFile;
 pub use load::PROJECT_FILE;
+pub use lock::{LOCK_FILE, Lock};
 pub use model::{
     Asset, ConfigSettings, EnterRules, ImageSettings, KeyReference, LeaveRules, ParameterSettings, Permission, Project,
     SecretReference, SigningSettings, Stage, StageName, TestKind, TestSettings, TrustedKey,

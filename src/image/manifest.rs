@@ -27,7 +27,7 @@ pub enum ManifestKind {
     /// One image or artifact.
     Image(Box<ImageManifest>),
     /// Several, by platform.
-    Index(ImageIndex),
+    Index(Box<ImageIndex>),
 }
 
 /// An image manifest (OCI image spec, *Image Manifest*; Docker's version 2 schema 2 has the same shape).
@@ -87,6 +87,11 @@ impl Manifest {
             .map(|text| text.split(';').next().unwrap_or_default().trim().to_owned())
             .filter(|text| media_type::MANIFESTS.contains(&text.as_str()));
         let hint: Hint = serde_json::from_slice(&bytes)?;
+        match hint.schema_version {
+            Some(2) => {}
+            Some(1) => return Err(InvalidManifest::Schema1),
+            version => return Err(InvalidManifest::UnknownSchema(version)),
+        }
         let media_type = match (hint.media_type, claimed) {
             (Some(inner), Some(outer)) if inner != outer => {
                 return Err(InvalidManifest::Disagreeing { inner, outer });
@@ -101,7 +106,9 @@ impl Manifest {
             return Err(InvalidManifest::Ambiguous);
         }
         let kind = match media_type.as_str() {
-            media_type::OCI_INDEX | media_type::DOCKER_INDEX => ManifestKind::Index(serde_json::from_slice(&bytes)?),
+            media_type::OCI_INDEX | media_type::DOCKER_INDEX => {
+                ManifestKind::Index(Box::new(serde_json::from_slice(&bytes)?))
+            }
             media_type::OCI_MANIFEST | media_type::DOCKER_MANIFEST => {
                 ManifestKind::Image(Box::new(serde_json::from_slice(&bytes)?))
             }
@@ -134,7 +141,11 @@ impl Manifest {
             .media_type
             .get_or_insert_with(|| media_type::OCI_INDEX.to_owned())
             .clone();
-        Self::written(media_type, serde_json::to_vec(&index), ManifestKind::Index(index))
+        Self::written(
+            media_type,
+            serde_json::to_vec(&index),
+            ManifestKind::Index(Box::new(index)),
+        )
     }
 
     fn written(media_type: String, json: serde_json::Result<Vec<u8>>, kind: ManifestKind) -> Self {
@@ -229,6 +240,7 @@ impl Manifest {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Hint {
+    schema_version: Option<u64>,
     media_type: Option<String>,
     manifests: Option<serde::de::IgnoredAny>,
     layers: Option<serde::de::IgnoredAny>,
@@ -252,6 +264,14 @@ pub enum InvalidManifest {
     /// Both an index and an image.
     #[error("the manifest has both `manifests` and `layers`")]
     Ambiguous,
+    /// Docker's first format, without digests of its layers' contents.
+    #[error(
+        "the manifest is of Docker's old schema 1, which iamship does not read: push the image again with a current tool"
+    )]
+    Schema1,
+    /// Not version 2.
+    #[error("the manifest's `schemaVersion` is {}, not 2", .0.map_or("missing".to_owned(), |version| version.to_string()))]
+    UnknownSchema(Option<u64>),
     /// Neither OCI's nor Docker's.
     #[error("`{0}` is not a manifest type that iamship reads")]
     UnknownType(String),
@@ -285,5 +305,21 @@ mod tests {
             Manifest::parse(Bytes::from(index), Some(media_type::OCI_MANIFEST)),
             Err(InvalidManifest::Disagreeing { .. })
         ));
+    }
+
+    #[test]
+    fn refuses_the_old_schema_by_name() {
+        let old = r#"{"schemaVersion":1,"name":"a","fsLayers":[],"history":[]}"#;
+        let error = Manifest::parse(
+            Bytes::from(old),
+            Some("application/vnd.docker.distribution.manifest.v1+prettyjws"),
+        );
+        assert!(matches!(error, Err(InvalidManifest::Schema1)));
+        for other in [r#"{"manifests":[]}"#, r#"{"schemaVersion":3,"manifests":[]}"#] {
+            assert!(matches!(
+                Manifest::parse(Bytes::from(other), None),
+                Err(InvalidManifest::UnknownSchema(_))
+            ));
+        }
     }
 }

@@ -23,6 +23,7 @@
 //!
 //! Floors 0 to 2 know no network, clock or process environment. Only `cli` prints and exits.
 
+pub mod attest;
 pub mod bundle;
 pub mod checks;
 pub mod diagnostic;

@@ -5,6 +5,17 @@
 //! Nothing counts before [`TrustedKeys::verify`] has made a [`Verified`] of it.
 
 mod cosign_key;
+mod dsse;
 mod keys;
+pub mod predicate;
+mod record;
+mod statement;
+mod tag;
+mod trust;
 
+pub use dsse::{Envelope, EnvelopeError, IN_TOTO, MAX_ENVELOPE_BYTES, Signature};
 pub use keys::{Algorithm, BadSignature, KeyError, PublicKey, SigningKey};
+pub use record::{Envelopes, Record, RecordContent, RecordError, RecordKind};
+pub use statement::{Predicate, PredicateBody, Statement, StatementError, Subject};
+pub use tag::{HistoryTag, RecordTag};
+pub use trust::{Signer, TrustedKeys, Verified, VerifyError};

@@ -95,7 +95,7 @@ impl Lock {
 
 fn read(problems: &Problems, base: &Reference) -> Option<Lock> {
     let source = problems.source().clone();
-    let document = problems.parse(source.text());
+    let document = problems.parse(source.text())?;
     let file = Table::root(problems, &document);
     let pinned_value = file.need("base", "\"…\"");
     let pinned = pinned_value.as_ref().and_then(|value| value.parse::<Reference>());

@@ -3,17 +3,22 @@
 //! Loading says every problem at once. What comes out of [`Project::load`] needs no further look:
 //! names are names, locations are locations, files exist.
 
+mod assets;
 mod files;
 #[cfg(test)]
 mod fixture;
+mod image;
 mod load;
 mod lock;
 mod model;
 mod paths;
 mod read;
 mod server;
+mod settings;
 mod signing;
 mod stages;
+#[cfg(test)]
+mod tests;
 
 pub use files::AssetFile;
 pub use load::PROJECT_FILE;

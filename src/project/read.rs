@@ -37,6 +37,11 @@ impl Problems {
         self.found.borrow_mut().extend(diagnostics);
     }
 
+    /// Reports that something is not there.
+    pub(super) fn missing(&self, message: impl Into<String>, span: Span, help: impl Into<String>) {
+        self.push(Diagnostic::new(Code::ProjectMissing, message).at(span, "").help(help));
+    }
+
     /// In the order of the text; those without a place come first.
     pub(super) fn into_sorted(self) -> Vec<Diagnostic> {
         let mut found = self.found.into_inner();
@@ -44,15 +49,17 @@ impl Problems {
         found
     }
 
-    /// The document's tree, also where some lines are not TOML.
-    pub(super) fn parse<'a>(&self, text: &'a str) -> toml::Spanned<DeTable<'a>> {
+    /// The document's tree. Where lines are not TOML all of them are reported and there is none: what
+    /// else seems wrong or missing may stand in those lines.
+    pub(super) fn parse<'a>(&self, text: &'a str) -> Option<toml::Spanned<DeTable<'a>>> {
         let (table, errors) = DeTable::parse_recoverable(text);
+        let sound = errors.is_empty();
         for error in errors {
-            let range = error.span().unwrap_or_default();
+            let range = on_borders(text, error.span().unwrap_or_default());
             let message = format!("not TOML: {}", first_line(error.message()));
-            self.push(Diagnostic::new(Code::ProjectSyntax, message).at(self.span(on_borders(text, range)), ""));
+            self.push(Diagnostic::new(Code::ProjectSyntax, message).at(self.span(range), ""));
         }
-        table
+        sound.then_some(table)
     }
 }
 

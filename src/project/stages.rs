@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
 
-use super::load::read_insecure;
+use super::image::read_insecure;
 use super::paths::{PathProblem, Root};
 use super::read::{Table, Value};
 use super::signing::is_variable;
@@ -23,9 +23,9 @@ pub(super) fn read(root: &Root, file: &Table<'_>, default: &Location, insecure: 
     };
     let Some(items) = items else { return Vec::new() };
     if items.is_empty() {
-        let diagnostic = Diagnostic::new(Code::ProjectMissing, "the file has no `[[stage]]`").at(file.span(), "");
         let help = "add one for each stage, in the order of promotion: `[[stage]]`, `name = \"dev\"`";
-        file.problems().push(diagnostic.help(help));
+        file.problems()
+            .missing("the file has no `[[stage]]`", file.span(), help);
     }
     let mut stages = Vec::new();
     for item in &items {

@@ -3,6 +3,8 @@
 //! The built-in ones are `templates/servers/*.toml`; a project brings its own as `servers/<name>.toml`.
 
 mod builtin;
+#[cfg(test)]
+mod coverage;
 mod name;
 mod parameter;
 mod path;

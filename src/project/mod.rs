@@ -17,6 +17,7 @@ mod server;
 mod settings;
 mod signing;
 mod stages;
+mod starter;
 #[cfg(test)]
 mod tests;
 
@@ -27,3 +28,4 @@ pub use model::{
     Asset, ConfigSettings, EnterRules, ImageSettings, KeyReference, LeaveRules, ParameterSettings, Permission, Project,
     SecretReference, SigningSettings, Stage, StageName, TestKind, TestSettings, TrustedKey,
 };
+pub use starter::{NoStarter, StarterFile, starter};

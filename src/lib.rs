@@ -31,5 +31,7 @@ pub mod image;
 pub mod profile;
 pub mod project;
 pub mod promotion;
+pub mod report;
+pub mod secrets;
 pub mod store;
 pub mod values;

@@ -84,6 +84,7 @@ codes! {
     StageLocalhost "stage-localhost" Warning "a stage's value names the local machine";
     StagePlainHttp "stage-plain-http" Warning "a stage's value is an `http://` address";
     SecretsUnreadable "secrets-unreadable" Error "a secret source can't be read";
+    SecretsExposed "secrets-exposed" Warning "everyone on the machine can read a file of secrets";
     // --- the tree
     ReferenceDangling "reference-dangling" Error "an id that nothing defines";
     FilledInvalid "filled-invalid" Error "the configuration is not valid once a stage's values are filled in";

@@ -60,7 +60,7 @@ fn window(text: &str, line: Range<usize>, mark: usize) -> Range<usize> {
     let start = if start - line.start <= BEFORE / 2 {
         line.start
     } else {
-        text.ceil_char_boundary(start)
+        border(text, start)
     };
     start..border(text, (start + WIDEST).min(line.end)).max(start)
 }

@@ -179,3 +179,170 @@ pub enum InvalidLayer {
     #[error("the layer can't be read: {0}")]
     Unreadable(#[from] io::Error),
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use proptest::prelude::*;
+
+    use super::super::write::gzip;
+    use super::*;
+
+    /// An archive with one entry that our writer would not write.
+    fn entry(name: &str, entry_type: tar::EntryType, content: &[u8]) -> Vec<u8> {
+        let mut header = tar::Header::new_ustar();
+        if let Some(ustar) = header.as_ustar_mut() {
+            ustar.name[..name.len()].copy_from_slice(name.as_bytes());
+        }
+        header.set_entry_type(entry_type);
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        header.set_cksum();
+        let mut bytes = header.as_bytes().to_vec();
+        bytes.extend_from_slice(content);
+        bytes.resize(bytes.len().next_multiple_of(512), 0);
+        bytes
+    }
+
+    fn plain(name: &str) -> Vec<u8> {
+        entry(name, tar::EntryType::Regular, b"abc")
+    }
+
+    fn packed(parts: &[&[u8]]) -> Vec<u8> {
+        let mut gzip = gzip(Vec::new());
+        gzip.write_all(&parts.concat()).expect("in memory");
+        gzip.finish().expect("in memory")
+    }
+
+    fn read(parts: &[&[u8]]) -> Result<Vec<(ImagePath, Vec<u8>)>, InvalidLayer> {
+        read_layer_files(&packed(parts)[..], &LayerBounds::default())
+    }
+
+    const END: &[u8] = &[0; 1024];
+
+    #[test]
+    fn refuses_links_devices_and_names_that_lead_out() {
+        for kind in [
+            tar::EntryType::Symlink,
+            tar::EntryType::Link,
+            tar::EntryType::Char,
+            tar::EntryType::Block,
+            tar::EntryType::Fifo,
+            tar::EntryType::GNUSparse,
+            tar::EntryType::Continuous,
+            tar::EntryType::new(b'Z'),
+        ] {
+            let error = read(&[&entry("a", kind, b""), END]).expect_err("refused");
+            assert!(
+                matches!(error, InvalidLayer::NoFile(_) | InvalidLayer::Unreadable(_)),
+                "{kind:?} {error}"
+            );
+        }
+        for name in ["../a", "a/../../b", "/..", "a\nb", "."] {
+            assert!(
+                matches!(read(&[&plain(name), END]), Err(InvalidLayer::Path(_))),
+                "{name:?}"
+            );
+        }
+        assert!(matches!(
+            read(&[&plain("c/.wh.a"), END]),
+            Err(InvalidLayer::Whiteout(_))
+        ));
+        let absolute = read(&[&plain("/etc/a"), END]).expect("normalised");
+        assert_eq!(absolute[0].0.to_string(), "/etc/a");
+    }
+
+    #[test]
+    fn refuses_what_two_readers_would_read_differently() {
+        assert!(matches!(
+            read(&[&plain("a"), &plain("./a"), END]),
+            Err(InvalidLayer::Twice(_))
+        ));
+        assert!(matches!(
+            read(&[&plain("a"), END, &plain("b"), END]),
+            Err(InvalidLayer::Hidden)
+        ));
+        let mut members = packed(&[&plain("a")]);
+        members.extend(packed(&[&plain("b"), END]));
+        let both = read_layer_files(&members[..], &LayerBounds::default()).expect("one stream");
+        assert_eq!(both.len(), 2, "engines read both members");
+        members.extend_from_slice(b"rubbish");
+        assert!(read_layer_files(&members[..], &LayerBounds::default()).is_err());
+    }
+
+    #[test]
+    fn bounds_hold() {
+        let two = packed(&[&plain("a"), &plain("b"), END]);
+        let read_with = |bytes: &[u8], bounds: LayerBounds| read_layer_files(bytes, &bounds).expect_err("bound");
+        let bounds = LayerBounds::default();
+        let entries = read_with(&two, LayerBounds { entries: 1, ..bounds });
+        assert!(matches!(entries, InvalidLayer::TooMany(1)), "{entries}");
+        let large = read_with(&two, LayerBounds { file: 2, ..bounds });
+        assert!(matches!(large, InvalidLayer::TooLarge { size: 3, .. }), "{large}");
+        let bomb = packed(&[&entry("zeros", tar::EntryType::Regular, &vec![0; 4 << 20]), END]);
+        assert!(bomb.len() < 64 << 10, "a bomb");
+        let total = read_with(
+            &bomb,
+            LayerBounds {
+                total: 1 << 20,
+                ..bounds
+            },
+        );
+        assert!(total.to_string().contains("larger than the limit"), "{total}");
+        // A long name is memory too, and so is what follows the end.
+        let name = packed(&[
+            &entry("x", tar::EntryType::GNULongName, &vec![b'a'; 4 << 20]),
+            &plain("a"),
+            END,
+        ]);
+        assert!(
+            read_layer_files(
+                &name[..],
+                &LayerBounds {
+                    total: 1 << 20,
+                    ..bounds
+                }
+            )
+            .is_err()
+        );
+        let tail = packed(&[&plain("a"), END, &vec![0; 4 << 20]]);
+        assert!(
+            read_layer_files(
+                &tail[..],
+                &LayerBounds {
+                    total: 1 << 20,
+                    ..bounds
+                }
+            )
+            .is_err()
+        );
+    }
+
+    #[test]
+    fn a_layer_that_was_cut_is_an_error() {
+        let whole = packed(&[&plain("a"), END]);
+        for length in 0..whole.len() {
+            assert!(
+                read_layer_files(&whole[..length], &LayerBounds::default()).is_err(),
+                "{length}"
+            );
+        }
+        let mut inside = plain("a");
+        inside.truncate(513);
+        assert!(read(&[&inside]).is_err());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        #[test]
+        fn rubbish_does_no_harm(mut bytes in prop::collection::vec(any::<u8>(), 0..600), at in 0_usize..1500, flip in 1_u8..) {
+            let _ = read_layer_files(&bytes[..], &LayerBounds::default());
+            let mut archive = [plain("a"), END.to_vec()].concat();
+            archive[at] ^= flip;
+            archive.append(&mut bytes);
+            let _ = read(&[&archive]);
+        }
+    }
+}

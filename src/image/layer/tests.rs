@@ -1,8 +1,5 @@
 //! What a layer promises: the same bytes for the same files, and the files again when it is read.
 
-use std::io::Read as _;
-use std::sync::Arc;
-
 use proptest::prelude::*;
 
 use super::*;
@@ -119,8 +116,14 @@ fn the_bytes_are_the_same_on_every_machine() {
         [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, bytes[8], 255],
         "no time, no name, no system"
     );
-    assert_eq!(layer.diff_id.to_string(), "sha256:2e0304b37602859fed744137ff7c6e0a76a91ef6b4efc5dc1e824ffc17b2ff19");
-    assert_eq!(layer.digest.to_string(), "sha256:e2faa478a65e18e19cb8760c10518adb709658334bc44948d23dd2d3e5e7bde0");
+    assert_eq!(
+        layer.diff_id.to_string(),
+        "sha256:2e0304b37602859fed744137ff7c6e0a76a91ef6b4efc5dc1e824ffc17b2ff19"
+    );
+    assert_eq!(
+        layer.digest.to_string(),
+        "sha256:e2faa478a65e18e19cb8760c10518adb709658334bc44948d23dd2d3e5e7bde0"
+    );
 }
 
 #[test]

@@ -245,3 +245,6 @@ pub enum InvalidImage {
     #[error("the image's configuration is not valid: {0}")]
     Json(#[from] serde_json::Error),
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+#!/usr/bin/env bash
+# Makes the programs available that the tests and the benchmark compare with. Root on Debian gets what is missing;
+# elsewhere it says what is missing. Nothing that is installed is upgraded, and a second run changes nothing.
+#   ci/tools.sh [--require]     --require: fail if one of them is not available
+# One line per tool on stderr; on stdout the line for a shell: eval "$(ci/tools.sh)"
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+tools=$root/target/tools
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+export PATH="$tools/bin:$PATH" DEBIAN_FRONTEND=noninteractive LC_ALL=C
+
+require=
+case ${1-} in
+'') ;;
+--require) require=yes ;;
+*) echo "usage: ci/tools.sh [--require]" >&2 && exit 2 ;;
+esac
+
+# tool:package, from the distribution this machine runs
+distribution="docker-registry:docker-registry skopeo:skopeo xmllint:libxml2-utils jq:jq"
+# tool:suite, from a later Debian: unpacked below target/, not installed
+later="cosign:trixie crane:sid oras:trixie"
+
+have() { command -v "$1" >/dev/null 2>&1; }
+say() { printf '%-16s %s\n' "$1" "$2" >&2; }
+
+missing_of() { # pairs
+  local pair
+  for pair in $1; do
+    have "${pair%%:*}" || printf '%s ' "$pair"
+  done
+}
+
+can_install() { [ "$(id -u)" = 0 ] && have apt-get && have dpkg-deb; }
+
+install_from_distribution() { # pairs
+  local pair packages=()
+  for pair in $1; do packages+=("${pair##*:}"); done
+  # RUNLEVEL=1 keeps a package from starting its service where there is an init to do it.
+  local install=(env RUNLEVEL=1 apt-get -qq -o DPkg::Lock::Timeout=120 install -y --no-install-recommends --no-upgrade)
+  "${install[@]}" "${packages[@]}" >>"$log" 2>&1 && return
+  # The lists are missing or older than the mirror.
+  apt-get -qq update >>"$log" 2>&1 || true
+  "${install[@]}" "${packages[@]}" >>"$log" 2>&1 && return
+  # One that does not exist here must not keep the others away.
+  for pair in $1; do "${install[@]}" "${pair##*:}" >>"$log" 2>&1 || true; done
+}
+
+# The first archive that this machine itself uses, in either form of apt's source lists.
+mirror() {
+  local file
+  for file in /etc/apt/sources.list.d/*.sources /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+    [ ! -e "$file" ] || awk '
+      /^URIs:/ { print $2 }
+      /^deb / { sub(/\[[^]]*\]/, ""); print $2 }' "$file"
+  done | awk '!/security/ && !found { print; found = 1 }'
+}
+
+unpack_from_later() { # pairs
+  local pair tool suite uri signed='' packages=() source=$tools/apt/sources.list
+  uri=$(mirror)
+  [ -n "$uri" ] || return 0
+  [ ! -e "$keyring" ] || signed="[signed-by=$keyring] "
+  rm -rf "$tools/apt"
+  mkdir -p "$tools/apt/lists/partial" "$tools/apt/cache/archives/partial" "$tools/apt/packages" "$tools/bin"
+  : >"$source"
+  for suite in trixie sid; do echo "deb $signed$uri $suite main" >>"$source"; done
+  local apt=(apt-get -qq -o "Dir::Etc::sourcelist=$source" -o Dir::Etc::sourceparts=/dev/null
+    -o "Dir::State::Lists=$tools/apt/lists" -o "Dir::Cache=$tools/apt/cache" -o APT::Sandbox::User=root
+    -o Acquire::Languages=none)
+  "${apt[@]}" update >>"$log" 2>&1 || return 0
+  for pair in $1; do packages+=("${pair%%:*}/${pair##*:}"); done
+  (
+    cd "$tools/apt/packages"
+    "${apt[@]}" download "${packages[@]}" || for pair in "${packages[@]}"; do "${apt[@]}" download "$pair" || true; done
+  ) >>"$log" 2>&1
+  for pair in $1; do
+    tool=${pair%%:*}
+    unpack "$tool" "$tools"/apt/packages/"${tool}"_*.deb
+  done
+  rm -rf "$tools/apt"
+}
+
+# A program that does not run here (a library is too old) counts as not available.
+unpack() { # tool, package file
+  local tool=$1 package=$2 program=$tools/packages/$1/usr/bin/$1
+  [ -e "$package" ] || return 0
+  rm -rf "$tools/packages/$tool.new" "${tools:?}/packages/$tool"
+  mkdir -p "$tools/packages/$tool.new"
+  dpkg-deb -x "$package" "$tools/packages/$tool.new"
+  mv "$tools/packages/$tool.new" "$tools/packages/$tool"
+  if "$program" version >>"$log" 2>&1; then
+    ln -sfn "../packages/$tool/usr/bin/$tool" "$tools/bin/$tool"
+  fi
+}
+
+missing_distribution=$(missing_of "$distribution")
+missing_later=$(missing_of "$later")
+if [ -n "$missing_distribution$missing_later" ] && can_install; then
+  mkdir -p "$tools"
+  log=$tools/log
+  # Two runs at once would unpack over each other.
+  exec 9>"$tools/lock"
+  if have flock; then flock 9; fi
+  : >"$log"
+  [ -z "$missing_distribution" ] || install_from_distribution "$missing_distribution"
+  [ -z "$missing_later" ] || unpack_from_later "$missing_later"
+fi
+
+unavailable=0
+hash -r
+for pair in $distribution $later; do
+  tool=${pair%%:*}
+  if ! have "$tool"; then
+    say "$tool" "not available"
+    unavailable=1
+  elif [[ " $missing_distribution$missing_later " == *" $pair "* ]]; then
+    say "$tool" "installed: $(command -v "$tool")"
+  else
+    say "$tool" "found: $(command -v "$tool")"
+  fi
+done
+if [ $unavailable = 1 ]; then
+  if can_install; then echo "why: see ${log:-$tools/log}" >&2; else echo "help: run this as root on Debian, or install them yourself" >&2; fi
+fi
+# shellcheck disable=SC2016 # the reader's shell expands it
+printf 'export PATH="%s:$PATH"\n' "$tools/bin"
+[ -z "$require" ] || exit $unavailable

@@ -4,6 +4,7 @@
 //! ledger's unit) and are projected onto cosign's `.sig` and `.att` tags, which stock cosign reads.
 //! Nothing counts before [`TrustedKeys::verify`] has made a [`Verified`] of it.
 
+pub mod cosign;
 mod cosign_key;
 mod dsse;
 mod keys;

@@ -1,2 +1,3 @@
 //! The tests that run the program.
-mod store_contract;
+mod registry;
+mod support;

@@ -1,0 +1,2 @@
+//! What several tests need: servers that fail on demand.
+pub(crate) mod registry;

@@ -25,8 +25,8 @@ struct Content {
 }
 
 impl Content {
-    fn lacks(&self, child: &Descriptor) -> bool {
-        let size = if child.is_manifest() {
+    fn lacks(&self, manifest: &Manifest, child: &Descriptor) -> bool {
+        let size = if manifest.index().is_some() && child.is_manifest() {
             self.manifests.get(&child.digest).map(|manifest| manifest.bytes().len())
         } else {
             self.blobs.get(&child.digest).map(Bytes::len)
@@ -73,7 +73,9 @@ impl Store for Memory {
         own_target(&self.location, manifest, target)?;
         let mut content = self.content();
         let children = manifest.children().into_iter();
-        let missing = children.filter(|child| content.lacks(child)).map(|child| child.digest);
+        let missing = children
+            .filter(|child| content.lacks(manifest, child))
+            .map(|child| child.digest);
         complete(&self.location, missing.collect())?;
         content.manifests.insert(manifest.digest(), manifest.clone());
         if let Target::Tag(tag) = target {

@@ -3,21 +3,16 @@
 //! A [`Store`] holds the manifests, blobs and tags of one [`Location`]. Content is verified against
 //! its digest on the way in and on the way out, by every implementation; a tag is only a claim.
 
-pub mod copy;
+mod copy;
 mod layout;
 mod memory;
 mod referrer;
 mod registry;
 mod verify;
 
+pub use copy::{Arrival, Copied, CopyOptions, CopyProgress, copy, copy_blob};
 pub use layout::Layout;
 pub use memory::Memory;
-
-pub use registry::{
-    Credentials, Observer, Patience, Registry, RegistryClient, RegistryOptions, RequestSummary, Security, Traffic,
-    docker_config_paths,
-};
-
 pub use registry::{
     Credentials, Observer, Patience, Registry, RegistryClient, RegistryOptions, RequestSummary, Security, Traffic,
     docker_config_paths,

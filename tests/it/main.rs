@@ -1,3 +1,5 @@
 //! The tests that run the program.
 mod registry;
+mod store_contract;
+mod store_copy;
 mod support;

@@ -6,8 +6,10 @@ use bytes::Bytes;
 use iamship::image::{
     Descriptor, Digest, ImageIndex, ImageManifest, Location, Manifest, Platform, Tag, Target, media_type,
 };
-use iamship::store::{Layout, Listed, Memory, Store, StoreError, read_blob};
+use iamship::store::{CopyOptions, Layout, Listed, Memory, Store, StoreError, copy, read_blob};
 use tempfile::TempDir;
+
+use crate::store_copy::lacks;
 
 /// A store with what must outlive it.
 pub(crate) struct Made {
@@ -336,6 +338,42 @@ async fn streams_a_large_blob(store: &dyn Store) {
     assert!(matches!(error, StoreError::Refused { .. }), "{error}");
 }
 
+async fn receives_an_index_and_moves_nothing_the_second_time(store: &dyn Store) {
+    let source = memory().await.store;
+    let (one, other) = (Sample::new("one"), Sample::new("other"));
+    one.push(&*source, one.manifest.digest()).await;
+    other.push(&*source, other.manifest.digest()).await;
+    let root = index(&[&one, &other]);
+    // What is there is left alone.
+    let (present, bytes) = &one.blobs[0];
+    store.push_blob(present, bytes).await.expect("the blob is stored");
+    let first = copy(&*source, store, &root, &CopyOptions::default())
+        .await
+        .expect("is copied");
+    assert_eq!((first.blobs_moved, first.blobs_present), (4, 1));
+    assert_eq!(lacks(store, &root).await, None);
+    let second = copy(&*source, store, &root, &CopyOptions::default())
+        .await
+        .expect("is copied");
+    assert_eq!((second.blobs_moved, second.blobs_present, second.bytes), (0, 5, 0));
+    store.push_manifest(&root, &tag("v1").into()).await.expect("is tagged");
+    assert_eq!(store.tags().await.expect("answers"), [tag("v1")]);
+}
+
+async fn gives_an_index_away(store: &dyn Store) {
+    let (one, other) = (Sample::new("one"), Sample::new("other"));
+    one.push(store, one.manifest.digest()).await;
+    other.push(store, other.manifest.digest()).await;
+    let root = index(&[&one, &other]);
+    store.push_manifest(&root, &tag("v1").into()).await.expect("is stored");
+    let target = memory().await.store;
+    let copied = copy(store, &*target, &root, &CopyOptions::default())
+        .await
+        .expect("is copied");
+    assert_eq!(copied.blobs_moved, 5);
+    assert_eq!(lacks(&*target, &root).await, None);
+}
+
 /// The whole contract for one kind of store.
 macro_rules! contract {
     ($name:ident, $make:path) => {
@@ -343,7 +381,8 @@ macro_rules! contract {
             gives_back_what_it_was_given, knows_what_it_does_not_have, names_all_missing_children,
             refuses_wrong_content_and_keeps_none_of_it, refuses_a_manifest_under_another_digest, takes_the_same_twice,
             moves_a_tag_and_keeps_the_old_content, lists_its_tags, lists_what_is_about_a_manifest,
-            takes_a_tag_away_and_keeps_the_content, keeps_tags_written_at_one_time, streams_a_large_blob);
+            takes_a_tag_away_and_keeps_the_content, keeps_tags_written_at_one_time, streams_a_large_blob,
+            receives_an_index_and_moves_nothing_the_second_time, gives_an_index_away);
     };
     ($name:ident, $make:path: $($case:ident),*) => {
         mod $name {

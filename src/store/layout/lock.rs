@@ -7,7 +7,7 @@ use camino::Utf8Path;
 use fs_err as fs;
 
 const PATIENCE: Duration = Duration::from_secs(60);
-const PAUSE: Duration = Duration::from_millis(5);
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// Held until dropped, or until the process ends.
 pub(super) struct Lock {

@@ -3,6 +3,8 @@
 mod folder;
 mod index;
 mod lock;
+#[cfg(all(test, unix))]
+mod tests;
 
 use std::sync::Arc;
 

@@ -1,27 +1,26 @@
 //! What every store promises, asked of each of them.
 
+use std::any::Any;
 use std::sync::Arc;
 
+use crate::store_copy::lacks;
 use bytes::Bytes;
 use iamship::image::{
     Descriptor, Digest, ImageIndex, ImageManifest, Location, Manifest, Platform, Tag, Target, media_type,
 };
 use iamship::store::{CopyOptions, Layout, Listed, Memory, Store, StoreError, copy, read_blob};
-use tempfile::TempDir;
-
-use crate::store_copy::lacks;
 
 /// A store with what must outlive it.
 pub(crate) struct Made {
     pub(crate) store: Arc<dyn Store>,
-    _folder: Option<TempDir>,
+    _keeps: Box<dyn Any>,
 }
 
 pub(crate) async fn memory() -> Made {
     let location = Location::Layout("memory".into());
     Made {
         store: Arc::new(Memory::new(location)),
-        _folder: None,
+        _keeps: Box::new(()),
     }
 }
 
@@ -30,7 +29,7 @@ pub(crate) async fn layout() -> Made {
     let path = camino::Utf8PathBuf::from_path_buf(folder.path().join("store")).expect("UTF-8");
     Made {
         store: Arc::new(Layout::open_or_create(path).expect("nothing is there")),
-        _folder: Some(folder),
+        _keeps: Box::new(folder),
     }
 }
 

@@ -141,6 +141,31 @@ async fn a_connection_that_breaks_at_any_call_leaves_nothing_half_done_and_the_n
 }
 
 #[tokio::test]
+async fn a_source_that_breaks_off_at_any_call_is_an_error() {
+    let (inner, root) = source().await;
+    let untroubled = Flaky::new(Arc::clone(&inner), Fault::None);
+    copy(&untroubled, &*memory("target"), &root, &CopyOptions::default())
+        .await
+        .expect("is copied");
+    for call in 1..=untroubled.calls() {
+        let (source, target) = (Flaky::new(Arc::clone(&inner), Fault::FailsCall(call)), memory("target"));
+        let error = copy(&source, &*target, &root, &CopyOptions::default())
+            .await
+            .expect_err("it breaks");
+        assert!(matches!(error, StoreError::Unreachable { .. }), "call {call}: {error}");
+        assert_eq!(
+            target.manifest(&root.digest().into()).await.expect("answers"),
+            None,
+            "call {call}"
+        );
+        copy(&*inner, &*target, &root, &CopyOptions::default())
+            .await
+            .expect("the next run finishes");
+        assert_eq!(lacks(&*target, &root).await, None, "call {call}");
+    }
+}
+
+#[tokio::test]
 async fn asks_a_target_that_names_what_it_lacks_for_no_single_blob() {
     let (source, root) = source().await;
     let target = Flaky::new(memory("other/target"), Fault::None);

@@ -1,3 +1,5 @@
+//! Folders as other tools, other processes and other people leave them.
+
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
@@ -397,4 +399,41 @@ async fn reads_the_type_of_a_manifest_from_its_entry() {
         let read = layout.manifest(&target).await.expect("answers").expect("is there");
         assert_eq!(read.media_type(), media_type::DOCKER_MANIFEST);
     }
+}
+
+/// A source that breaks off in the middle.
+struct BreaksOff;
+
+#[async_trait]
+impl BlobSource for BreaksOff {
+    async fn open(&self) -> Result<BlobStream, StoreError> {
+        let location = Location::Layout("source".into());
+        let broken = StoreError::Unreachable {
+            location,
+            reason: "connection reset".to_owned(),
+        };
+        Ok(Box::pin(futures::stream::iter([
+            Ok(Bytes::from_static(b"half")),
+            Err(broken),
+        ])))
+    }
+}
+
+#[tokio::test]
+async fn a_blob_that_breaks_off_or_is_refused_leaves_no_file() {
+    let place = Place::new();
+    let layout = place.layout();
+    let blob = Descriptor::of("text/plain", b"half and half");
+    let error = layout.push_blob(&blob, &BreaksOff).await.expect_err("it breaks off");
+    assert!(matches!(error, StoreError::Unreachable { .. }), "{error}");
+    layout
+        .push_blob(&blob, &Bytes::from_static(b"other content"))
+        .await
+        .expect_err("is another content");
+    assert_eq!(
+        std::fs::read_dir(place.path.join("blobs/sha256"))
+            .expect("is there")
+            .count(),
+        0
+    );
 }

@@ -109,10 +109,11 @@ impl Store for Flaky {
 
     async fn push_manifest(&self, manifest: &Manifest, target: &Target) -> Result<Pushed, StoreError> {
         self.call()?;
-        let result = self.inner.push_manifest(manifest, target).await;
-        let Err(StoreError::MissingContent { location, .. }) = result else {
-            return result;
+        let error = match self.inner.push_manifest(manifest, target).await {
+            Err(error @ StoreError::MissingContent { .. }) => error,
+            other => return other,
         };
+        let location = self.location().clone();
         match self.fault {
             Fault::ChecksNothing | Fault::ClaimsMounts => {
                 let mut unchecked = self.unchecked.lock().expect("not poisoned");
@@ -130,7 +131,7 @@ impl Store for Flaky {
                 location,
                 missing: Vec::new(),
             }),
-            _ => self.inner.push_manifest(manifest, target).await,
+            _ => Err(error),
         }
     }
 

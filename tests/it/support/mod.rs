@@ -1,5 +1,4 @@
-//! What several tests need: servers that fail on demand.
-pub(crate) mod registry;
-//! What several tests stand on.
+//! What several tests stand on: servers and stores that fail on demand.
 
 pub(crate) mod flaky;
+pub(crate) mod registry;

@@ -27,6 +27,7 @@ pub mod attest;
 pub mod bundle;
 pub mod checks;
 pub mod diagnostic;
+pub mod git;
 pub mod image;
 pub mod profile;
 pub mod project;

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::history::StageState;
 use crate::image::Digest;
 use crate::project::StageName;
-use crate::values::Contract;
+use crate::values::{Contract, Fingerprint, SecretsHashed};
 
 /// The facts about one promotion. Gates are pure functions of it.
 #[derive(Clone, Debug)]
@@ -80,30 +80,21 @@ pub struct TestFacts {
     pub passed: bool,
     /// When.
     pub at: Timestamp,
-    /// The values it ran with; none for a result that was recorded without.
-    pub fingerprint: Option<TestedFingerprint>,
+    /// The values it ran with.
+    pub fingerprint: Fingerprint,
     /// Whose key.
     pub signer: String,
     /// The record that says so.
     pub record: Digest,
 }
 
-/// The fingerprint of the values that a test ran with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TestedFingerprint {
-    /// The fingerprint.
-    pub digest: Digest,
-    /// Which key hashed the secrets; none when they were left out.
-    pub key_id: Option<String>,
-}
-
 /// The fingerprint of a stage's values now, both ways.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CurrentFingerprint {
-    /// With the secrets, by key id, where there is a key.
-    pub keyed: Option<(String, Digest)>,
+    /// With the secrets, where there is a key.
+    pub keyed: Option<Fingerprint>,
     /// Without the secrets.
-    pub plain: Digest,
+    pub plain: Fingerprint,
 }
 
 /// Whether a test's values are those of now.
@@ -119,11 +110,14 @@ pub enum Freshness {
 
 impl CurrentFingerprint {
     /// Compares a test's values with those of now.
-    pub fn compare(&self, tested: &TestedFingerprint) -> Freshness {
-        let current = match (&tested.key_id, &self.keyed) {
-            (None, _) => self.plain,
-            (Some(wanted), Some((key_id, digest))) if wanted == key_id => *digest,
-            (Some(_), _) => return Freshness::OtherKey,
+    pub fn compare(&self, tested: &Fingerprint) -> Freshness {
+        let current = match (tested.secrets, &self.keyed) {
+            (SecretsHashed::Keyed, None) => return Freshness::OtherKey,
+            (SecretsHashed::Keyed, Some(keyed)) if keyed.key.is_some() && keyed.key != tested.key => {
+                return Freshness::OtherKey;
+            }
+            (SecretsHashed::Keyed, Some(keyed)) => keyed.digest,
+            (SecretsHashed::LeftOut | SecretsHashed::None, _) => self.plain.digest,
         };
         if current == tested.digest {
             Freshness::Fresh

@@ -70,14 +70,13 @@ pub enum Agreement {
 }
 
 impl Agreement {
-    /// Compares what the tag points at with the newest move.
-    pub fn of(current: Option<Digest>, newest: Option<&Move>) -> Self {
-        match (current, newest) {
-            (None, None) => Self::Empty,
-            (Some(_), None) => Self::Unrecorded,
-            (current, Some(newest)) if current == Some(newest.digest) => Self::Recorded,
-            (current, Some(newest)) if current == newest.replaces => Self::Unfinished,
-            (_, Some(_)) => Self::Unrecorded,
+    /// Compares what the tag points at with the newest moves: one, or more when moves raced.
+    pub fn of(current: Option<Digest>, heads: &[&Move]) -> Self {
+        match current {
+            None if heads.is_empty() => Self::Empty,
+            Some(current) if heads.iter().any(|head| head.digest == current) => Self::Recorded,
+            current if heads.iter().any(|head| head.replaces == current) => Self::Unfinished,
+            _ => Self::Unrecorded,
         }
     }
 }
@@ -109,5 +108,35 @@ impl StageState {
     /// Where the newest move to a digest stands (0 is newest), if it was read.
     pub fn position(&self, digest: Digest) -> Option<usize> {
         self.moves.iter().position(|entry| entry.digest == digest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::gates::fixture::{digest, moved};
+    use super::*;
+
+    #[test]
+    fn a_tag_agrees_with_the_newest_move_or_says_how_not() {
+        let mut newest = moved("prod", "new", 1);
+        newest.replaces = Some(digest("old"));
+        assert_eq!(Agreement::of(None, &[]), Agreement::Empty);
+        assert_eq!(Agreement::of(Some(digest("new")), &[&newest]), Agreement::Recorded);
+        assert_eq!(Agreement::of(Some(digest("old")), &[&newest]), Agreement::Unfinished);
+        assert_eq!(
+            Agreement::of(Some(digest("foreign")), &[&newest]),
+            Agreement::Unrecorded
+        );
+        assert_eq!(Agreement::of(Some(digest("foreign")), &[]), Agreement::Unrecorded);
+        assert_eq!(Agreement::of(None, &[&newest]), Agreement::Unrecorded);
+    }
+
+    #[test]
+    fn the_winner_of_a_race_is_on_record_though_the_loser_is_newer() {
+        let (winner, loser) = (moved("prod", "a", 1), moved("prod", "b", 2));
+        assert_eq!(
+            Agreement::of(Some(winner.digest), &[&loser, &winner]),
+            Agreement::Recorded
+        );
     }
 }

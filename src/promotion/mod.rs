@@ -4,15 +4,19 @@
 //! read and verified into an [`Evidence`], a plain value; the gates are pure functions of it; only
 //! [`judge`] makes a [`Cleared`].
 
+mod candidate;
 mod evidence;
 mod gates;
 mod history;
 mod judge;
+mod ledger;
+mod stage_history;
 mod verdict;
 
-pub use evidence::{
-    Candidate, CurrentFingerprint, Evidence, Freshness, ProvenanceFacts, Request, TestFacts, TestedFingerprint,
-};
+pub use candidate::Ledger;
+pub use evidence::{Candidate, CurrentFingerprint, Evidence, Freshness, ProvenanceFacts, Request, TestFacts};
 pub use history::{Agreement, Move, MoveKind, StageState};
 pub use judge::{Cleared, Judgement, Kind, judge};
+pub use ledger::{Listing, Reading, Records, VerifiedRecord, read_record, records};
+pub use stage_history::{Depth, heads, stage_state};
 pub use verdict::{GateName, Verdict};

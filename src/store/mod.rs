@@ -4,15 +4,19 @@
 //! its digest on the way in and on the way out, by every implementation; a tag is only a claim.
 
 mod copy;
+mod file;
 mod layout;
 mod memory;
+mod overlay;
 mod referrer;
 mod registry;
 mod verify;
 
 pub use copy::{Arrival, Copied, CopyOptions, CopyProgress, copy, copy_blob};
+pub use file::FileBlob;
 pub use layout::Layout;
 pub use memory::Memory;
+pub use overlay::Overlay;
 pub use registry::{
     Credentials, Observer, Patience, Registry, RegistryClient, RegistryOptions, RequestSummary, Security, Traffic,
     docker_config_paths,

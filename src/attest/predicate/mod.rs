@@ -15,7 +15,7 @@ pub use parameters::Parameters;
 pub use promotion::{GateOutcome, Promotion, PromotionKind, Verdict};
 pub use provenance::{Base, Provenance, SourceCommit};
 pub use summary::{InputAttestation, Summary, SummaryPolicy, SummaryResult};
-pub use test_result::{CheckOutcome, Outcome, SecretsInFingerprint, TestResult};
+pub use test_result::{CheckOutcome, Outcome, TestResult};
 
 /// The types of predicates.
 pub mod uri {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::wire::{optional_text, text};
-use crate::image::Digest;
+use crate::image::{Digest, Tag};
 use crate::project::StageName;
 
 /// A digest was moved to a stage.
@@ -25,6 +25,9 @@ pub struct Promotion {
     /// What the stage's tag pointed at; `None`: there was no tag.
     #[serde(default)]
     pub replaces: Option<Digest>,
+    /// The immutable tag that goes beside the stage's moving one.
+    #[serde(with = "text")]
+    pub tag: Tag,
     /// When.
     pub at: Timestamp,
     /// Who: a user or a pipeline, as it calls itself.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::wire::Resource;
 use crate::image::Digest;
 use crate::project::StageName;
+use crate::values::{Fingerprint, SecretsHashed};
 
 /// A suite ran on a digest in a stage, with the stage's values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,10 +22,8 @@ pub struct TestResult {
     pub stage_definition: Option<Digest>,
     /// Which suite.
     pub suite: String,
-    /// Fingerprint of the stage's values: with other values, the result is stale.
-    pub values: Digest,
-    /// Whether secrets are part of the fingerprint.
-    pub secrets: SecretsInFingerprint,
+    /// Of the stage's values: with other values, the result is stale.
+    pub values: Fingerprint,
     /// What was looked at, in order.
     pub checks: Vec<CheckOutcome>,
     /// When it ended: the newest result of a suite counts.
@@ -45,16 +44,6 @@ pub enum Outcome {
     Warned,
     /// Bad.
     Failed,
-}
-
-/// Whether a fingerprint of values covers the secrets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SecretsInFingerprint {
-    /// By a keyed hash.
-    Keyed,
-    /// There was no key: a changed secret is not noticed.
-    LeftOut,
 }
 
 /// One check of a suite.
@@ -93,7 +82,9 @@ struct Run {
     at: Timestamp,
     #[serde(default)]
     by: String,
-    secrets: SecretsInFingerprint,
+    secrets: SecretsHashed,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
     #[serde(default)]
     checks: Vec<CheckOutcome>,
 }
@@ -123,7 +114,7 @@ impl From<TestResult> for Wire {
             configuration: vec![
                 described(STAGE, test.stage.as_str(), test.stage_definition.as_ref()),
                 described(SUITE, &test.suite, None),
-                Resource::named(VALUES).with_digest(&test.values),
+                Resource::named(VALUES).with_digest(&test.values.digest),
             ],
             passed_tests: names(Outcome::Passed),
             warned_tests: names(Outcome::Warned),
@@ -132,7 +123,8 @@ impl From<TestResult> for Wire {
             run: Run {
                 at: test.at,
                 by: test.by,
-                secrets: test.secrets,
+                secrets: test.values.secrets,
+                key: test.values.key,
                 checks: test.checks,
             },
         }
@@ -164,8 +156,11 @@ impl TryFrom<Wire> for TestResult {
             stage: stage.parse().map_err(|error| format!("{error}"))?,
             stage_definition: definition.sha256(),
             suite: suite.to_owned(),
-            values: values.sha256().ok_or("the values have no fingerprint")?,
-            secrets: wire.run.secrets,
+            values: Fingerprint {
+                digest: values.sha256().ok_or("the values have no fingerprint")?,
+                secrets: wire.run.secrets,
+                key: wire.run.key,
+            },
             checks: wire.run.checks,
             at: wire.run.at,
             by: wire.run.by,

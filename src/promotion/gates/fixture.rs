@@ -1,11 +1,9 @@
 //! A promotion from `staging` to `prod` that every gate passes, for tests to spoil.
 
 use crate::image::Digest;
-use crate::promotion::evidence::{
-    Candidate, CurrentFingerprint, Evidence, ProvenanceFacts, Request, TestFacts, TestedFingerprint,
-};
+use crate::promotion::evidence::{Candidate, CurrentFingerprint, Evidence, ProvenanceFacts, Request, TestFacts};
 use crate::promotion::history::{Agreement, Move, MoveKind, StageState};
-use crate::values::Contract;
+use crate::values::{Contract, Fingerprint, SecretsHashed};
 
 pub(in crate::promotion) fn digest(name: &str) -> Digest {
     Digest::of(name.as_bytes())
@@ -28,13 +26,21 @@ pub(in crate::promotion) fn moved(stage: &str, name: &str, second: i64) -> Move 
     }
 }
 
+pub(in crate::promotion) fn keyed(name: &str) -> Fingerprint {
+    Fingerprint {
+        digest: digest(name),
+        secrets: SecretsHashed::Keyed,
+        key: Some("0123456789abcdef".into()),
+    }
+}
+
 fn state(name: &str, moves: Vec<Move>) -> StageState {
     let current = moves.first().map(|entry| entry.digest);
     StageState {
         name: name.parse().unwrap(),
         current,
         heads: moves.first().map(|entry| entry.record).into_iter().collect(),
-        agreement: Agreement::of(current, moves.first()),
+        agreement: Agreement::of(current, &moves.first().into_iter().collect::<Vec<_>>()),
         moves,
         ignored: Vec::new(),
     }
@@ -61,10 +67,7 @@ pub(in crate::promotion) fn evidence() -> Evidence {
                 stage: "staging".into(),
                 passed: true,
                 at: jiff::Timestamp::from_second(1_767_225_700).unwrap(),
-                fingerprint: Some(TestedFingerprint {
-                    digest: digest("values"),
-                    key_id: Some("key".into()),
-                }),
+                fingerprint: keyed("values"),
                 signer: "keys/iamship.pub".into(),
                 record: digest("tested"),
             }],
@@ -73,8 +76,12 @@ pub(in crate::promotion) fn evidence() -> Evidence {
         },
         required_suites: vec!["static".into()],
         fingerprint: Some(CurrentFingerprint {
-            keyed: Some(("key".into(), digest("values"))),
-            plain: digest("plain values"),
+            keyed: Some(keyed("values")),
+            plain: Fingerprint {
+                digest: digest("plain values"),
+                secrets: SecretsHashed::LeftOut,
+                key: None,
+            },
         }),
         value_problems: Vec::new(),
     }

@@ -1,37 +1,25 @@
-//! The files that a project consists of: configuration texts and assets.
+//! The configuration's texts: patterns expanded, files read.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::fs::PermissionsExt as _;
+use std::collections::BTreeSet;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use globset::{GlobBuilder, GlobMatcher};
 use walkdir::{DirEntry, WalkDir};
 
+use super::Project;
 use super::paths::{self, PathProblem, Root};
-use super::{Asset, Project};
 use crate::diagnostic::{Code, Diagnostic, Source, Span};
 
 /// All configuration texts together may have this many bytes.
 const MOST_BYTES: u64 = 256 << 20;
 /// More files than this are a mistake (a `node_modules`, say).
-const MOST_FILES: usize = 100_000;
+pub(super) const MOST_FILES: usize = 100_000;
 /// Folders in folders.
 const DEEPEST: usize = 64;
 /// Never part of a project.
 const SKIPPED: &[&str] = &[".git", ".iamship"];
 /// Nor are these, when they lie in the root: what builds leave behind.
 const SKIPPED_IN_ROOT: &[&str] = &["target", "node_modules"];
-
-/// A file that all stages share, and where it goes.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct AssetFile {
-    /// Absolute path in the image.
-    pub path: String,
-    /// The file, seen from the project's root.
-    pub source: Utf8PathBuf,
-    /// Whether its owner may execute it.
-    pub executable: bool,
-}
 
 impl Project {
     /// The configuration's texts, sorted by path (which is seen from the root). A byte order mark stays.
@@ -69,45 +57,7 @@ impl Project {
         }
     }
 
-    /// The assets' files, sorted by their path in the image.
-    ///
-    /// # Errors
-    /// Links, names that are not UTF-8, two files for one path, an empty folder, too many files.
-    pub fn asset_files(&self) -> Result<Vec<AssetFile>, Vec<Diagnostic>> {
-        let root = self.open_root()?;
-        let mut files: BTreeMap<String, AssetFile> = BTreeMap::new();
-        let mut problems = Vec::new();
-        for asset in &self.assets {
-            let before = files.len() + problems.len();
-            for entry in walk(&root, &asset.from) {
-                match asset_file(&root, asset, entry) {
-                    Ok(None) => {}
-                    Ok(Some(file)) => {
-                        if let Some(other) = files.insert(file.path.clone(), file.clone()) {
-                            let both = format!("`{}` and `{}` both go to `{}`", other.source, file.source, file.path);
-                            problems.push(Diagnostic::new(Code::ProjectInvalid, both));
-                        }
-                    }
-                    Err(message) => problems.push(Diagnostic::new(Code::FileUnreadable, message)),
-                }
-                if files.len() > MOST_FILES {
-                    let message = format!("`{}` has more than {MOST_FILES} files", asset.from);
-                    return Err(vec![Diagnostic::new(Code::ProjectInvalid, message)]);
-                }
-            }
-            if files.len() + problems.len() == before {
-                let message = format!("the asset `{}` has no file", asset.from);
-                problems.push(Diagnostic::new(Code::ProjectMissing, message));
-            }
-        }
-        if problems.is_empty() {
-            Ok(files.into_values().collect())
-        } else {
-            Err(problems)
-        }
-    }
-
-    fn open_root(&self) -> Result<Root, Vec<Diagnostic>> {
+    pub(super) fn open_root(&self) -> Result<Root, Vec<Diagnostic>> {
         Root::open(&self.root).map_err(|error| {
             let message = format!("`{}` {}", self.root, paths::problem(&error));
             vec![Diagnostic::new(Code::ProjectMissing, message)]
@@ -161,7 +111,7 @@ fn literal_start(glob: &str) -> Utf8PathBuf {
 }
 
 /// `start` is seen from the root.
-fn walk(root: &Root, start: &Utf8Path) -> impl Iterator<Item = walkdir::Result<DirEntry>> {
+pub(super) fn walk(root: &Root, start: &Utf8Path) -> impl Iterator<Item = walkdir::Result<DirEntry>> {
     let from_root = start.as_str().is_empty();
     let kept = move |entry: &DirEntry| {
         let is = |name: &&str| entry.file_name() == *name;
@@ -176,7 +126,7 @@ fn walk(root: &Root, start: &Utf8Path) -> impl Iterator<Item = walkdir::Result<D
         .filter_entry(kept)
 }
 
-fn walk_problem(error: &walkdir::Error) -> String {
+pub(super) fn walk_problem(error: &walkdir::Error) -> String {
     let path = error.path().map(|path| path.display().to_string()).unwrap_or_default();
     let reason = error.io_error().map(|error| error.kind().to_string());
     format!(
@@ -185,7 +135,7 @@ fn walk_problem(error: &walkdir::Error) -> String {
     )
 }
 
-fn relative(root: &Root, entry: &DirEntry) -> Result<Utf8PathBuf, String> {
+pub(super) fn relative(root: &Root, entry: &DirEntry) -> Result<Utf8PathBuf, String> {
     let path = entry.path().strip_prefix(root.path()).unwrap_or(entry.path());
     match Utf8Path::from_path(path) {
         Some(path) => Ok(path.to_owned()),
@@ -206,46 +156,14 @@ fn read(root: &Root, path: &Utf8Path, most: u64) -> Result<String, String> {
     paths::read_text(&whole, most).map_err(|problem| problem.to_string())
 }
 
-fn asset_file(root: &Root, asset: &Asset, entry: walkdir::Result<DirEntry>) -> Result<Option<AssetFile>, String> {
-    let entry = entry.map_err(|error| walk_problem(&error))?;
-    let source = relative(root, &entry)?;
-    let kind = entry.file_type();
-    if kind.is_dir() {
-        return Ok(None);
-    }
-    if kind.is_symlink() {
-        return Err(format!("`{source}` is a link: put the file itself there"));
-    }
-    if !kind.is_file() {
-        return Err(format!("`{source}` is neither a file nor a folder"));
-    }
-    let metadata = entry.metadata().map_err(|error| walk_problem(&error))?;
-    Ok(Some(AssetFile {
-        path: target(asset, &source),
-        executable: metadata.permissions().mode() & 0o100 != 0,
-        source,
-    }))
-}
-
-/// A folder's files keep their path below `to`; a single file goes into `to` when that ends with `/`, else it becomes `to`.
-fn target(asset: &Asset, source: &Utf8Path) -> String {
-    let to = asset.to.as_str();
-    let below = source.strip_prefix(&asset.from).map_or("", Utf8Path::as_str);
-    match (below, to.strip_suffix('/')) {
-        ("", None) => to.to_owned(),
-        ("", Some(folder)) => format!("{folder}/{}", source.file_name().unwrap_or_default()),
-        (below, folder) => format!("{}/{below}", folder.unwrap_or(to)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::project::fixture::{self, Folder};
 
-    fn project(folder: &Folder, files: &str, assets: &str) -> Project {
+    fn project(folder: &Folder, files: &str) -> Project {
         let text = fixture::MINIMAL.replace("\"config/**/*.xml\"", files);
-        folder.write("iamship.toml", &format!("{text}\n{assets}"));
+        folder.write("iamship.toml", &text);
         Project::load(folder.path()).expect("valid")
     }
 
@@ -265,12 +183,12 @@ mod tests {
         ] {
             folder.write(path, "\u{feff}<x/>");
         }
-        let sources = project(&folder, "'./config/**/*.xml', 'config/*.xml'", "")
+        let sources = project(&folder, "'./config/**/*.xml', 'config/*.xml'")
             .config_files()
             .expect("readable");
         assert_eq!(paths_of(&sources), ["config/a/c.xml", "config/b.xml"]);
         assert!(sources[0].text().starts_with('\u{feff}'));
-        let sources = project(&folder, "'config/*.xml'", "").config_files().expect("readable");
+        let sources = project(&folder, "'config/*.xml'").config_files().expect("readable");
         assert_eq!(paths_of(&sources), ["config/b.xml"]);
     }
 
@@ -281,7 +199,7 @@ mod tests {
         std::fs::write(folder.path().join("config/bad.xml"), b"<x>\n\xff</x>").expect("file");
         std::fs::write(folder.path().join("config/wide.xml"), b"\xff\xfe<\0").expect("file");
         std::os::unix::fs::symlink("/etc/hostname", folder.path().join("config/out.xml")).expect("link");
-        let project = project(&folder, "'config/*.xml', 'none/*.xml', 'config/*.json'", "");
+        let project = project(&folder, "'config/*.xml', 'none/*.xml', 'config/*.json'");
         let problems = project.config_files().expect_err("refused");
         let told: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();
         assert_eq!(
@@ -301,55 +219,7 @@ mod tests {
     fn a_folder_that_links_out_of_the_project_is_refused() {
         let folder = Folder::new();
         std::os::unix::fs::symlink("/etc", folder.path().join("config")).expect("link");
-        let problems = project(&folder, "'config/*.conf'", "")
-            .config_files()
-            .expect_err("refused");
+        let problems = project(&folder, "'config/*.conf'").config_files().expect_err("refused");
         assert!(problems[0].message.contains("leads out of the project"), "{problems:?}");
-    }
-
-    #[test]
-    fn assets_keep_their_path_and_their_executable_bit() {
-        let folder = Folder::new();
-        folder.write("procedures/b/b.js", "b");
-        folder.write("procedures/a.js", "a");
-        folder.write("licence.json", "{}");
-        let mode = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(folder.path().join("procedures/a.js"), mode).expect("mode");
-        let assets = "[[asset]]\nfrom = 'procedures/'\nto = '/opt/p/'\n\
-                      [[asset]]\nfrom = 'licence.json'\nto = '/opt/licence/'\n\
-                      [[asset]]\nfrom = 'licence.json'\nto = '/opt/l.json'\n";
-        let files = project(&folder, "'c/*'", assets).asset_files().expect("readable");
-        let told: Vec<_> = files.iter().map(|file| (file.path.as_str(), file.executable)).collect();
-        assert_eq!(
-            told,
-            [
-                ("/opt/l.json", false),
-                ("/opt/licence/licence.json", false),
-                ("/opt/p/a.js", true),
-                ("/opt/p/b/b.js", false),
-            ]
-        );
-        assert_eq!(files[3].source, "procedures/b/b.js");
-    }
-
-    #[test]
-    fn links_doubles_and_empty_folders_among_assets_are_refused() {
-        let folder = Folder::new();
-        folder.write("a/x", "1");
-        folder.write("b/x", "2");
-        std::fs::create_dir(folder.path().join("empty")).expect("folder");
-        std::os::unix::fs::symlink("x", folder.path().join("b/link")).expect("link");
-        let assets = "[[asset]]\nfrom = 'a'\nto = '/t'\n[[asset]]\nfrom = 'b'\nto = '/t/'\n\
-                      [[asset]]\nfrom = 'empty'\nto = '/t'\n";
-        let problems = project(&folder, "'c/*'", assets).asset_files().expect_err("refused");
-        let told: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();
-        assert_eq!(
-            told,
-            [
-                "`b/link` is a link: put the file itself there",
-                "`a/x` and `b/x` both go to `/t/x`",
-                "the asset `empty` has no file",
-            ]
-        );
     }
 }

@@ -21,7 +21,7 @@ mod starter;
 #[cfg(test)]
 mod tests;
 
-pub use files::AssetFile;
+pub use assets::AssetFile;
 pub use load::PROJECT_FILE;
 pub use lock::{LOCK_FILE, Lock};
 pub use model::{

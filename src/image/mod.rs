@@ -23,7 +23,7 @@ pub use flavour::Flavour;
 pub use index::{InvalidIndex, edit_index, platform_entries};
 pub use layer::{
     Content, FileMode, InvalidLayer, LAYER_ANNOTATION, Layer, LayerBounds, LayerContents, LayerError, LayerFile,
-    LayerKind, OpenContent, Owner, ReplacedFolder, config_layer, read_layer_files,
+    LayerKind, ListedFolder, OpenContent, Owner, ReplacedFolder, config_layer, read_layer_files,
 };
 pub use manifest::{ImageIndex, ImageManifest, InvalidManifest, MAX_MANIFEST_BYTES, Manifest, ManifestKind};
 pub use path::{ImagePath, InvalidImagePath};

@@ -7,8 +7,11 @@ use bytes::Bytes;
 
 use super::archive::{self, Owner};
 use super::write::{Chunks, Hashed, gzip, write_node};
-use super::{Layer, LayerFile, LayerKind, ReplacedFolder, WHITEOUT_PREFIX};
+use super::{Layer, LayerFile, LayerKind, ListedFolder, ReplacedFolder, WHITEOUT_PREFIX};
 use crate::image::ImagePath;
+
+/// Of a folder that nothing else is said of.
+const FOLDER_MODE: u32 = 0o755;
 
 /// What a layer is made of: checked, sorted, not yet written.
 #[derive(Clone, Debug)]
@@ -17,11 +20,35 @@ pub struct LayerContents {
     nodes: BTreeMap<String, Node>,
 }
 
+/// A folder's entry.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Folder {
+    pub(super) owner: Owner,
+    pub(super) mode: u32,
+    pub(super) base: BaseFiles,
+}
+
+/// What becomes of what the base has in a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BaseFiles {
+    Kept,
+    Hidden,
+}
+
+impl Folder {
+    fn new(owner: Owner, base: BaseFiles) -> Self {
+        Self {
+            owner,
+            mode: FOLDER_MODE,
+            base,
+        }
+    }
+}
+
 /// A path's entry.
 #[derive(Clone, Debug)]
 pub(super) enum Node {
-    Folder(Owner),
-    ReplacedFolder(Owner),
+    Folder(Folder),
     File(LayerFile),
 }
 
@@ -35,7 +62,10 @@ impl LayerContents {
         let mut nodes = BTreeMap::new();
         for folder in replaced {
             refuse_whiteout(&folder.path)?;
-            nodes.insert(folder.path.as_relative().to_owned(), Node::ReplacedFolder(folder.owner));
+            nodes.insert(
+                folder.path.as_relative().to_owned(),
+                Node::Folder(Folder::new(folder.owner, BaseFiles::Hidden)),
+            );
         }
         for file in files {
             refuse_whiteout(&file.path)?;
@@ -43,7 +73,10 @@ impl LayerContents {
             let path = file.path.clone();
             match nodes.insert(path.as_relative().to_owned(), Node::File(file)) {
                 // A folder in the way is told below, with the file that needs it.
-                None | Some(Node::Folder(_)) => {}
+                None
+                | Some(Node::Folder(Folder {
+                    base: BaseFiles::Kept, ..
+                })) => {}
                 Some(_) => return Err(LayerError::Twice(path)),
             }
         }
@@ -52,14 +85,32 @@ impl LayerContents {
         Ok(contents)
     }
 
+    /// Lists more folders, with attributes the caller knows to be the base's own; those of folders that are listed
+    /// already are changed.
+    pub fn with_folders(mut self, folders: &[ListedFolder]) -> Result<Self, LayerError> {
+        for listed in folders {
+            refuse_whiteout(&listed.path)?;
+            let path = listed.path.as_relative().to_owned();
+            let mut folder = Folder::new(listed.owner, BaseFiles::Kept);
+            folder.mode = listed.mode & 0o7777;
+            match self.nodes.get(&path) {
+                Some(Node::File(_)) => return Err(LayerError::Twice(listed.path.clone())),
+                Some(Node::Folder(before)) => folder.base = before.base,
+                None => {}
+            }
+            self.nodes.insert(path, Node::Folder(folder));
+        }
+        self.refuse_files_in_files()?;
+        Ok(self)
+    }
+
     fn refuse_files_in_files(&self) -> Result<(), LayerError> {
-        for node in self.nodes.values() {
-            let Node::File(file) = node else { continue };
-            for parent in file.path.parents() {
-                if let Some(Node::File(parent)) = self.nodes.get(parent) {
+        for path in self.nodes.keys() {
+            for (index, _) in path.match_indices('/') {
+                if let Some(Node::File(file)) = self.nodes.get(&path[..index]) {
                     return Err(LayerError::InFile {
-                        path: file.path.clone(),
-                        file: parent.path.clone(),
+                        path: format!("/{path}"),
+                        file: file.path.clone(),
                     });
                 }
             }
@@ -110,7 +161,9 @@ fn add_folders(nodes: &mut BTreeMap<String, Node>, path: &ImagePath, replaced: &
                 .is_some_and(|rest| rest.starts_with('/'))
         });
         if let Some(folder) = holder {
-            nodes.entry(parent.to_owned()).or_insert(Node::Folder(folder.owner));
+            nodes
+                .entry(parent.to_owned())
+                .or_insert(Node::Folder(Folder::new(folder.owner, BaseFiles::Kept)));
         }
     }
 }
@@ -125,7 +178,7 @@ pub enum LayerError {
     #[error("`{path}` can't be in the image: `{file}` is a file, not a folder")]
     InFile {
         /// The deeper one.
-        path: ImagePath,
+        path: String,
         /// What is in its way.
         file: ImagePath,
     },

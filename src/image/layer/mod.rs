@@ -4,8 +4,11 @@
 //!
 //! *Folders.* A replaced folder is listed (0755, with its owner) and so is each folder below it, because nothing of
 //! the base is left there; OCI's opaque marker follows at once. Any other folder is left out, above all `/opt` or
-//! `/etc`: to list one would give it a new owner and mode over what the base image says, and a base layer is never read
-//! to find out. Where such a folder is missing, the engine makes it as root's, 0755: enough for a file to be read.
+//! `/etc`: to list one gives it an owner and mode over what the base image says, and a base layer is never read to find
+//! out. Engines differ about folders that are left out (measured, Docker 20.10): overlay2 makes each of them root's, 0755,
+//! also where the base has another owner; vfs keeps the base's, and makes a *missing* one 0600, which the server can't
+//! enter. So who knows the attributes (a profile, of the folders above its own; a project, of a new asset folder)
+//! lists them with [`LayerContents::with_folders`], and the image is the same for all engines.
 //!
 //! *Compression.* gzip (every engine and registry takes it) with a header that has no name, no time, and the operating
 //! system "unknown". The deflate stream comes from zlib-rs, pinned by `Cargo.lock`, at level 2, chosen by measurement
@@ -144,6 +147,17 @@ pub struct ReplacedFolder {
     pub path: ImagePath,
     /// Whose it is, and those below it.
     pub owner: Owner,
+}
+
+/// A folder whose attributes are known.
+#[derive(Clone, Debug)]
+pub struct ListedFolder {
+    /// Where.
+    pub path: ImagePath,
+    /// Whose.
+    pub owner: Owner,
+    /// Permission bits.
+    pub mode: u32,
 }
 
 /// A built layer: its names and size. It has no flavour until it is in an image.

@@ -79,6 +79,43 @@ fn leaves_folders_of_the_base_alone() {
 }
 
 #[test]
+fn folders_whose_attributes_are_known_are_listed_with_them() {
+    let listed = |place: &str, mode| ListedFolder {
+        path: path(place),
+        owner: Owner { uid: 1000, gid: 0 },
+        mode,
+    };
+    let layer = contents(vec![file("/opt/a/init/x", b"")], &[replaced("/opt/a/init")]);
+    let folders = [listed("/opt/a", 0o2775), listed("/opt/a/init", 0o750)];
+    let (_, bytes) = layer
+        .clone()
+        .with_folders(&folders)
+        .expect("valid")
+        .build()
+        .expect("written");
+    assert_eq!(
+        listing(&bytes),
+        [
+            "opt/a/ Directory 2775 1000:0",
+            "opt/a/init/ Directory 750 1000:0",
+            "opt/a/init/.wh..wh..opq Regular 644 1000:0",
+            "opt/a/init/x Regular 644 10001:10000",
+        ]
+    );
+    for (place, says) in [
+        ("/opt/a/init/x", "two files go to `/opt/a/init/x`"),
+        ("/opt/a/init/x/y", "`/opt/a/init/x` is a file"),
+        ("/.wh.a", "hide a file"),
+    ] {
+        let error = layer
+            .clone()
+            .with_folders(&[listed(place, 0o755)])
+            .expect_err("refused");
+        assert!(error.to_string().contains(says), "{error}");
+    }
+}
+
+#[test]
 fn the_order_of_the_input_does_not_matter() {
     let files: Vec<_> = ["/c/b", "/c/a", "/c/a-b", "/c/d/e"]
         .iter()

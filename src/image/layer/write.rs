@@ -3,8 +3,8 @@
 use std::io::{self, Read, Write};
 
 use super::archive::{self, Entry, EntryType};
-use super::contents::{LayerError, Node};
-use super::{Content, LayerFile, OPAQUE_MARKER};
+use super::contents::{BaseFiles, LayerError, Node};
+use super::{Content, FileMode, LayerFile, OPAQUE_MARKER};
 use crate::image::Hasher;
 
 /// Measured; see the module's page.
@@ -22,25 +22,25 @@ pub(super) fn gzip<W: Write>(writer: W) -> flate2::write::GzEncoder<W> {
 
 /// Writes an entry, and what comes with it.
 pub(super) fn write_node(archive: &mut impl Write, path: &str, node: &Node) -> Result<(), LayerError> {
-    let folder = |owner| Entry {
-        path,
-        entry_type: EntryType::Folder,
-        mode: 0o755,
-        owner,
-        size: 0,
-    };
     match node {
-        Node::Folder(owner) => archive::write_header(archive, &folder(*owner))?,
-        Node::ReplacedFolder(owner) => {
-            archive::write_header(archive, &folder(*owner))?;
-            let marker = Entry {
-                path: &format!("{path}/{OPAQUE_MARKER}"),
-                entry_type: EntryType::File,
-                mode: 0o644,
-                owner: *owner,
+        Node::Folder(folder) => {
+            let entry = Entry {
+                path,
+                entry_type: EntryType::Folder,
+                mode: folder.mode,
+                owner: folder.owner,
                 size: 0,
             };
-            archive::write_header(archive, &marker)?;
+            archive::write_header(archive, &entry)?;
+            if folder.base == BaseFiles::Hidden {
+                let marker = Entry {
+                    path: &format!("{path}/{OPAQUE_MARKER}"),
+                    entry_type: EntryType::File,
+                    mode: FileMode::Plain.bits(),
+                    ..entry
+                };
+                archive::write_header(archive, &marker)?;
+            }
         }
         Node::File(file) => write_file(archive, path, file)?,
     }

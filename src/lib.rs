@@ -25,6 +25,7 @@
 
 pub mod attest;
 pub mod bundle;
+
 pub mod checks;
 pub mod diagnostic;
 pub mod git;

@@ -2,8 +2,27 @@
 //!
 //! A rule is a pure function of a [`Context`]. Adding one is one file and one line in [`RULES`].
 
+#[cfg(test)]
+mod fixture;
+mod hosts;
+mod parameter_defaulted;
+mod parameter_empty;
+mod parameter_missing;
+mod parameter_misspelt;
+mod parameter_type;
+mod parameter_unused;
+mod secret_in_values;
+mod stage_host;
+mod stage_localhost;
+mod stage_plain_http;
+mod view;
+
+use std::collections::BTreeMap;
+
+use view::View;
+
 use crate::bundle::Bundle;
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::project::{Project, StageName};
 use crate::values::{Contract, StageValues};
 
@@ -38,4 +57,122 @@ pub struct Rule {
 }
 
 /// All rules, in the order in which their findings are shown.
-pub const RULES: &[Rule] = &[];
+pub const RULES: &[Rule] = &[
+    Rule {
+        codes: &[Code::ParameterMissing],
+        run: |context| parameter_missing::find(&View::of(context)),
+    },
+    Rule {
+        codes: &[Code::ParameterMisspelt],
+        run: |context| parameter_misspelt::find(&View::of(context)),
+    },
+    Rule {
+        codes: &[Code::ParameterEmpty],
+        run: |context| parameter_empty::find(&View::of(context)),
+    },
+    Rule {
+        codes: &[Code::ParameterType],
+        run: |context| parameter_type::find(&View::of(context)),
+    },
+    Rule {
+        codes: &[Code::ParameterDefaulted],
+        run: |context| parameter_defaulted::find(&View::of(context)),
+    },
+    Rule {
+        codes: &[Code::ParameterUnused],
+        run: |context| parameter_unused::find(&View::of(context)),
+    },
+    Rule {
+        codes: &[Code::SecretInValues],
+        run: |context| secret_in_values::find(&View::of(context)),
+    },
+    Rule {
+        codes: &[Code::StageHost],
+        run: |context| stage_host::find(&View::of(context)),
+    },
+    Rule {
+        codes: &[Code::StageLocalhost],
+        run: |context| stage_localhost::find(&View::of(context)),
+    },
+    Rule {
+        codes: &[Code::StagePlainHttp],
+        run: |context| stage_plain_http::find(&View::of(context)),
+    },
+];
+
+/// Runs all rules and gives their findings the severities that the project wants.
+///
+/// In the order of the rules; the findings of one rule by file and place, those without a place first.
+pub fn run(context: &Context<'_>) -> Vec<Diagnostic> {
+    let findings = RULES.iter().flat_map(|rule| by_place((rule.run)(context)));
+    with_severities(findings.collect(), &context.project.severities)
+}
+
+/// Applies `[checks]`: another severity for a code, or (`None`) nothing of it.
+pub fn with_severities(
+    diagnostics: Vec<Diagnostic>,
+    severities: &BTreeMap<String, Option<Severity>>,
+) -> Vec<Diagnostic> {
+    let judged = |mut diagnostic: Diagnostic| match severities.get(diagnostic.code.as_str()) {
+        None => Some(diagnostic),
+        Some(severity) => {
+            diagnostic.severity = (*severity)?;
+            Some(diagnostic)
+        }
+    };
+    diagnostics.into_iter().filter_map(judged).collect()
+}
+
+fn by_place(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    diagnostics.sort_by_cached_key(|diagnostic| {
+        let place = diagnostic.labels.first().map(|label| &label.span);
+        place.map(|span| (span.source.path().to_owned(), span.range.start))
+    });
+    diagnostics
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fixture::Fixture;
+    use super::*;
+
+    #[test]
+    fn each_code_belongs_to_one_rule() {
+        let mut codes: Vec<_> = RULES.iter().flat_map(|rule| rule.codes).collect();
+        let count = codes.len();
+        codes.sort();
+        codes.dedup();
+        assert_eq!(codes.len(), count);
+    }
+
+    #[test]
+    fn a_project_turns_rules_up_down_and_off() {
+        let found = |code| Diagnostic::new(code, "x");
+        let all = vec![
+            found(Code::ParameterUnused),
+            found(Code::StageHost),
+            found(Code::ParameterEmpty),
+        ];
+        let said = BTreeMap::from([
+            ("parameter-unused".to_owned(), Some(Severity::Error)),
+            ("stage-host".to_owned(), None),
+            ("parameter-empty".to_owned(), Some(Severity::Warning)),
+        ]);
+        let judged = with_severities(all, &said);
+        let told: Vec<_> = judged.iter().map(|found| (found.code, found.severity)).collect();
+        assert_eq!(
+            told,
+            [
+                (Code::ParameterUnused, Severity::Error),
+                (Code::ParameterEmpty, Severity::Warning)
+            ]
+        );
+    }
+
+    #[test]
+    fn findings_of_a_rule_come_by_place() {
+        let fixture = Fixture::new(&[], &[("dev", "Z=1\nA=2\n")]);
+        let found = by_place(parameter_unused::find(&fixture.view()));
+        assert!(found[0].message.contains("`Z`"));
+    }
+}

@@ -1,0 +1,93 @@
+//! A value, or a default, that is not of its parameter's type.
+
+use super::view::{Shared, View, listed};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::values::check_type;
+
+/// Empty values belong to another rule.
+pub(super) fn find(view: &View<'_>) -> Vec<Diagnostic> {
+    let mut shared = Shared::new();
+    for stage in view.stages {
+        for (name, value) in stage
+            .values
+            .iter()
+            .filter(|(_, value)| !value.expose().trim().is_empty())
+        {
+            let Some(parameter) = view.contract.get(name.as_str()) else {
+                continue;
+            };
+            if let Err(mismatch) = check_type(parameter.kind, value.expose()) {
+                let place = view.value_span(name, value);
+                shared.add(
+                    &stage.name,
+                    name,
+                    place.as_ref(),
+                    (parameter, value, place.clone(), mismatch),
+                );
+            }
+        }
+    }
+    let found = shared
+        .into_found()
+        .into_iter()
+        .map(|((parameter, value, place, mismatch), stages)| {
+            let first = stages[0];
+            let (name, expected, because) = (&parameter.name, mismatch.expected, mismatch.because);
+            let message = format!("`{name}` of {} should be {expected}: {because}", listed(stages));
+            let diagnostic = Diagnostic::new(Code::ParameterType, message);
+            view.at_value(diagnostic, first, value, place, &because).help(format!(
+                "if it is another type: `{name} = {{ type = \"text\" }}` under `[parameters]`"
+            ))
+        });
+    found.chain(defaults(view)).collect()
+}
+
+fn defaults<'a>(view: &'a View<'_>) -> impl Iterator<Item = Diagnostic> + 'a {
+    view.contract.parameters.iter().filter_map(|parameter| {
+        let default = parameter
+            .default
+            .as_deref()
+            .filter(|default| !default.trim().is_empty())?;
+        let mismatch = check_type(parameter.kind, default).err()?;
+        let (name, because) = (&parameter.name, mismatch.because);
+        let message = format!("the default of `{name}` should be {}: {because}", mismatch.expected);
+        let diagnostic = Diagnostic::new(Code::ParameterType, message);
+        Some(match (view.first_use(parameter), parameter.used.first()) {
+            (Some(place), _) => diagnostic.at(place, because),
+            (None, Some(place)) => {
+                diagnostic.help(format!("it stands at {}:{}:{}", place.file, place.line, place.column))
+            }
+            (None, None) => diagnostic,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::fixture::Fixture;
+
+    #[test]
+    fn wrong_types_are_told_without_the_secret() {
+        let fixture = Fixture::new(
+            &["PORT:port", "BASE:url", "!HASH:password-hash", "LIMIT:integer?many"],
+            &[
+                ("dev", "PORT=\nBASE=https://a.example\n"),
+                ("prod", "PORT=84430\nBASE='login example'\nLIMIT=3\n"),
+            ],
+        )
+        .secret("prod", "HASH", "hunter2");
+        assert_eq!(
+            fixture.told(find),
+            [
+                "error: `BASE` of `prod` should be an absolute URL with a host: it has a blank or a line break in it",
+                "error: `HASH` of `prod` should be a password hash, `$5$…` or `$6$…`: it begins with neither `$5$` nor \
+                 `$6$` (in an env file it needs single quotes)",
+                "error: `PORT` of `prod` should be a port (1 to 65535): it is out of range",
+                "error: the default of `LIMIT` should be a whole number: only digits, with `-` before them, make a number",
+            ]
+        );
+        let drawn = fixture.drawn(find);
+        assert!(drawn.contains("PORT=84430") && !drawn.contains("hunter2"), "{drawn}");
+    }
+}

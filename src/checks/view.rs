@@ -1,0 +1,231 @@
+//! What the rules over values look at, and the questions that several of them ask.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::ops::Range;
+
+use super::{Context, StageInput};
+use crate::bundle::Bundle;
+use crate::diagnostic::{Diagnostic, Severity, Span};
+use crate::profile::ParameterName;
+use crate::project::{Project, SecretReference, Stage, StageName};
+use crate::values::{Contract, ContractParameter, Origin, Value, is_secret_name, secret_by_pattern};
+
+/// A [`Context`] as rules over values see it.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    pub(super) project: &'a Project,
+    pub(super) contract: &'a Contract,
+    /// The stages to check.
+    pub(super) stages: &'a [StageInput],
+    /// The stages to compare with.
+    pub(super) all_stages: &'a [StageInput],
+    /// For the places of placeholders; a test of these rules has none.
+    pub(super) bundle: Option<&'a Bundle>,
+}
+
+/// Where a stage stands in the order of promotion. A project's only stage is a middle one: nobody knows whether it is
+/// somebody's machine or production.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rank {
+    First,
+    Middle,
+    Last,
+}
+
+impl Rank {
+    /// For what is usual on a developer's machine and wrong in production: silent in the first stage, a warning in
+    /// between, an error in the last one.
+    pub(super) fn rising_severity(self) -> Option<Severity> {
+        match self {
+            Self::First => None,
+            Self::Middle => Some(Severity::Warning),
+            Self::Last => Some(Severity::Error),
+        }
+    }
+}
+
+impl<'a> View<'a> {
+    pub(super) fn of(context: &Context<'a>) -> Self {
+        Self {
+            project: context.project,
+            contract: context.contract,
+            stages: context.stages,
+            all_stages: context.all_stages,
+            bundle: Some(context.bundle),
+        }
+    }
+
+    /// The project's settings of a stage.
+    pub(super) fn stage(&self, name: &StageName) -> Option<&'a Stage> {
+        self.project.stage(name.as_str())
+    }
+
+    pub(super) fn rank(&self, name: &StageName) -> Rank {
+        match (self.project.position(name), self.project.stages.len()) {
+            (_, 1) | (None, _) => Rank::Middle,
+            (Some(0), _) => Rank::First,
+            (Some(position), count) if position + 1 == count => Rank::Last,
+            _ => Rank::Middle,
+        }
+    }
+
+    /// A diagnostic with a label on the stage's name in `iamship.toml`.
+    pub(super) fn at_stage(&self, diagnostic: Diagnostic, stage: &StageName, text: impl Into<String>) -> Diagnostic {
+        match self.stage(stage) {
+            Some(stage) => diagnostic.at(stage.span.clone(), text),
+            None => diagnostic,
+        }
+    }
+
+    /// Parameters that a stage gives no value.
+    pub(super) fn without_value(&self, stage: &'a StageInput) -> impl Iterator<Item = &'a ContractParameter> {
+        let contract = self.contract;
+        contract
+            .parameters
+            .iter()
+            .filter(|parameter| stage.values.get(&parameter.name).is_none())
+    }
+
+    /// Values of a stage that no placeholder asks for.
+    pub(super) fn unasked(&self, stage: &'a StageInput) -> impl Iterator<Item = (&'a ParameterName, &'a Value)> {
+        let contract = self.contract;
+        stage
+            .values
+            .iter()
+            .filter(|(name, _)| contract.get(name.as_str()).is_none())
+    }
+
+    /// Whether a value must not be shown, wherever it comes from.
+    pub(super) fn is_hidden(&self, name: &ParameterName, value: &Value) -> bool {
+        let by_contract = match self.contract.get(name.as_str()) {
+            Some(parameter) => parameter.secret,
+            None => is_secret_name(name.as_str()),
+        };
+        value.is_secret() || by_contract || secret_by_pattern(value.expose()).is_some()
+    }
+
+    /// Where a value stands, if it stands in a file; withheld when its line must not be shown.
+    pub(super) fn value_span(&self, name: &ParameterName, value: &Value) -> Option<Span> {
+        match &value.origin {
+            Origin::File(span) if self.is_hidden(name, value) => Some(span.withheld()),
+            Origin::File(span) => Some(span.clone()),
+            Origin::Source(_) => None,
+        }
+    }
+
+    /// Where a piece of a value stands; the whole value's place when quotes or escapes make the two differ.
+    pub(super) fn piece_span(&self, name: &ParameterName, value: &Value, piece: Range<usize>) -> Option<Span> {
+        let mut span = self.value_span(name, value)?;
+        if span.text() == value.expose() {
+            let start = span.range.start;
+            span.range = start + piece.start..start + piece.end;
+        }
+        Some(span)
+    }
+
+    /// Where the name of a value stands; withheld when its line must not be shown.
+    pub(super) fn name_span(&self, stage: &StageInput, name: &ParameterName) -> Option<Span> {
+        let value = stage.values.get(name)?;
+        let span = stage.values.name_span(name).filter(|_| !value.is_secret())?;
+        Some(if self.is_hidden(name, value) {
+            span.withheld()
+        } else {
+            span.clone()
+        })
+    }
+
+    /// A diagnostic at a value's place, or, where it has none to show, at the stage that took it from a source.
+    pub(super) fn at_value(
+        &self,
+        diagnostic: Diagnostic,
+        stage: &StageName,
+        value: &Value,
+        place: Option<Span>,
+        text: &str,
+    ) -> Diagnostic {
+        match (place, &value.origin) {
+            (Some(place), _) => diagnostic.at(place, text),
+            (None, Origin::Source(source)) => self.at_stage(diagnostic, stage, format!("from `{source}`: {text}")),
+            (None, Origin::File(_)) => self.at_stage(diagnostic, stage, text),
+        }
+    }
+
+    /// The first place that asks for a parameter: in the bundle's text, where it is at hand.
+    #[expect(clippy::unused_self, reason = "the bundle's text is not at hand yet")]
+    pub(super) fn first_use(&self, _: &ContractParameter) -> Option<Span> {
+        None
+    }
+}
+
+/// What to do so that a stage gives a parameter a value.
+pub(super) fn mend(stage: &Stage, parameter: &ContractParameter) -> String {
+    let (name, stage_name) = (&parameter.name, &stage.name);
+    let prefix = stage_name.as_str().to_uppercase().replace('-', "_");
+    if !parameter.secret {
+        return match stage.values.last() {
+            Some(file) => format!("add `{name}=…` to `{file}`"),
+            None => format!("give `{stage_name}` a file, `values = [\"env/{stage_name}.env\"]`, with `{name}=…` in it"),
+        };
+    }
+    match stage.secrets.first() {
+        Some(SecretReference::Environment(prefix)) => {
+            format!("set `{prefix}{name}` in the environment: it is a secret")
+        }
+        Some(SecretReference::File(file)) => format!("add `{name}=…` to `{file}`: it is a secret"),
+        None => format!(
+            "it is a secret: give `{stage_name}` a source, `secrets = [\"env:{prefix}_\"]`, and set `{prefix}_{name}`"
+        ),
+    }
+}
+
+/// `` `a`, `b` and `c` ``
+pub(super) fn listed<'n>(names: impl IntoIterator<Item = &'n StageName>) -> String {
+    let names: Vec<_> = names.into_iter().collect();
+    let mut list = String::new();
+    for (index, name) in names.iter().enumerate() {
+        let link = match index {
+            0 => "",
+            _ if index + 1 == names.len() => " and ",
+            _ => ", ",
+        };
+        // Writing to a `String` does not fail.
+        let _ = write!(list, "{link}`{name}`");
+    }
+    list
+}
+
+/// Findings that are one finding for several stages, since the stages share a file; in the order of their first.
+pub(super) struct Shared<'a, T> {
+    index: HashMap<String, usize>,
+    found: Vec<(T, Vec<&'a StageName>)>,
+}
+
+impl<'a, T> Shared<'a, T> {
+    pub(super) fn new() -> Self {
+        Self {
+            index: HashMap::new(),
+            found: Vec::new(),
+        }
+    }
+
+    /// Adds a stage's finding about a parameter at a place; without a place it is the stage's own.
+    pub(super) fn add(&mut self, stage: &'a StageName, name: &ParameterName, place: Option<&Span>, finding: T) {
+        let key = match place {
+            Some(place) => format!("{name} {} {}", place.range.start, place.source.path()),
+            None => format!("{name} in {stage}"),
+        };
+        match self.index.get(&key) {
+            Some(at) => self.found[*at].1.push(stage),
+            None => {
+                self.index.insert(key, self.found.len());
+                self.found.push((finding, vec![stage]));
+            }
+        }
+    }
+
+    /// The findings, each with its stages.
+    pub(super) fn into_found(self) -> Vec<(T, Vec<&'a StageName>)> {
+        self.found
+    }
+}

@@ -151,10 +151,12 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The first place that asks for a parameter: in the bundle's text, where it is at hand.
-    #[expect(clippy::unused_self, reason = "the bundle's text is not at hand yet")]
-    pub(super) fn first_use(&self, _: &ContractParameter) -> Option<Span> {
-        None
+    /// The first place that asks for a parameter, in the bundle's text; withheld where a secret has its default there.
+    pub(super) fn first_use(&self, parameter: &ContractParameter) -> Option<Span> {
+        let bundle = self.bundle?;
+        let place = bundle.parameters().get(&parameter.name)?.first()?;
+        let span = bundle.span(place);
+        Some(if parameter.secret && place.default.is_some() { span.withheld() } else { span })
     }
 }
 

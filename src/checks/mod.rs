@@ -2,6 +2,7 @@
 //!
 //! A rule is a pure function of a [`Context`]. Adding one is one file and one line in [`RULES`].
 
+mod contract;
 #[cfg(test)]
 mod fixture;
 mod hosts;
@@ -19,6 +20,7 @@ mod view;
 
 use std::collections::BTreeMap;
 
+pub use contract::contract;
 use view::View;
 
 use crate::bundle::Bundle;

@@ -156,7 +156,11 @@ impl<'a> View<'a> {
         let bundle = self.bundle?;
         let place = bundle.parameters().get(&parameter.name)?.first()?;
         let span = bundle.span(place);
-        Some(if parameter.secret && place.default.is_some() { span.withheld() } else { span })
+        Some(if parameter.secret && place.default.is_some() {
+            span.withheld()
+        } else {
+            span
+        })
     }
 }
 

@@ -30,7 +30,7 @@ pub struct Use<'a> {
 }
 
 /// How much of a value a placeholder is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Extent {
     /// All of it: what is said of the element is said of the parameter.
     Whole,

@@ -4,6 +4,7 @@
 //! regular files are opened (a FIFO would hang, a link could lead anywhere) and every read has a bound.
 
 use std::io::{ErrorKind, Read as _, Write as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
@@ -12,7 +13,7 @@ use tempfile::NamedTempFile;
 
 use super::index::{Changed, Index};
 use super::lock::Lock;
-use crate::image::{Descriptor, Digest, Hasher, Location};
+use crate::image::{Digest, Location};
 use crate::store::StoreError;
 
 /// The largest `index.json`: some 100,000 entries.
@@ -25,6 +26,13 @@ const TEMPORARY: &str = ".tmp-iamship-";
 pub(super) struct Folder {
     location: Location,
     root: Utf8PathBuf,
+    /// The index as last read, with its bytes: what has not changed is not parsed again.
+    index: Mutex<Option<Known>>,
+}
+
+struct Known {
+    bytes: Vec<u8>,
+    index: Arc<Index>,
 }
 
 /// Whether a layout is there.
@@ -45,22 +53,26 @@ struct Marker {
 impl Folder {
     pub(super) fn new(root: Utf8PathBuf) -> Self {
         let location = Location::Layout(root.clone());
-        Self { location, root }
+        Self {
+            location,
+            root,
+            index: Mutex::default(),
+        }
     }
 
     pub(super) fn location(&self) -> &Location {
         &self.location
     }
 
-    fn blobs(&self) -> Utf8PathBuf {
+    pub(super) fn blobs(&self) -> Utf8PathBuf {
         self.root.join("blobs").join("sha256")
     }
 
-    fn blob_path(&self, digest: Digest) -> Utf8PathBuf {
+    pub(super) fn blob_path(&self, digest: Digest) -> Utf8PathBuf {
         self.blobs().join(digest.hex())
     }
 
-    fn io(&self, source: std::io::Error) -> StoreError {
+    pub(super) fn io(&self, source: std::io::Error) -> StoreError {
         let location = self.location.clone();
         StoreError::Io { location, source }
     }
@@ -123,7 +135,7 @@ impl Folder {
     }
 
     /// Whether the folder of blobs is there, and is one (not a link out of the layout).
-    fn guarded_blobs(&self) -> Result<bool, StoreError> {
+    pub(super) fn guarded_blobs(&self) -> Result<bool, StoreError> {
         for path in [self.root.join("blobs"), self.blobs()] {
             match fs::symlink_metadata(&path) {
                 Ok(metadata) if metadata.is_dir() => {}
@@ -136,7 +148,7 @@ impl Folder {
     }
 
     /// The size of a file, `None` if there is none; anything but a regular file is an error.
-    fn regular_size(&self, path: &Utf8Path) -> Result<Option<u64>, StoreError> {
+    pub(super) fn regular_size(&self, path: &Utf8Path) -> Result<Option<u64>, StoreError> {
         match fs::symlink_metadata(path) {
             Ok(metadata) if metadata.is_file() => Ok(Some(metadata.len())),
             Ok(_) => Err(self.bad(format!("`{path}` is not a regular file"))),
@@ -146,7 +158,7 @@ impl Folder {
         }
     }
 
-    fn open_regular(&self, path: &Utf8Path) -> Result<Option<(fs::File, u64)>, StoreError> {
+    pub(super) fn open_regular(&self, path: &Utf8Path) -> Result<Option<(fs::File, u64)>, StoreError> {
         let Some(size) = self.regular_size(path)? else {
             return Ok(None);
         };
@@ -168,11 +180,29 @@ impl Folder {
         Ok(Some(bytes))
     }
 
-    pub(super) fn read_index(&self) -> Result<Index, StoreError> {
-        match self.read_small(&self.root.join("index.json"), MAX_INDEX_BYTES)? {
-            None => Ok(Index::default()),
-            Some(bytes) => Index::read(&bytes).map_err(|error| self.bad(format!("`index.json` is not valid: {error}"))),
+    pub(super) fn read_index(&self) -> Result<Arc<Index>, StoreError> {
+        let Some(bytes) = self.read_small(&self.root.join("index.json"), MAX_INDEX_BYTES)? else {
+            return Ok(Arc::default());
+        };
+        if let Some(known) = self.known().as_ref().filter(|known| known.bytes == bytes) {
+            return Ok(Arc::clone(&known.index));
         }
+        let index = Index::read(&bytes).map_err(|error| self.bad(format!("`index.json` is not valid: {error}")))?;
+        Ok(self.know(bytes, index))
+    }
+
+    fn known(&self) -> MutexGuard<'_, Option<Known>> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn know(&self, bytes: Vec<u8>, index: Index) -> Arc<Index> {
+        let index = Arc::new(index);
+        let known = Known {
+            bytes,
+            index: Arc::clone(&index),
+        };
+        *self.known() = Some(known);
+        index
     }
 
     /// Changes `index.json`, alone among all processes that respect its lock.
@@ -182,7 +212,7 @@ impl Folder {
     ) -> Result<(), StoreError> {
         self.create()?;
         let lock = self.lock()?;
-        let mut index = self.read_index()?;
+        let mut index = Index::clone(&*self.read_index()?);
         let changed = edit(&mut index).map_err(|error| self.bad(format!("`index.json` can't be edited: {error}")))?;
         if changed == Changed::Yes {
             let bytes = index.write();
@@ -190,6 +220,7 @@ impl Folder {
                 return Err(self.bad(format!("`index.json` would be larger than {MAX_INDEX_BYTES} bytes")));
             }
             self.replace(&self.root.join("index.json"), &bytes)?;
+            self.know(bytes, index);
         }
         drop(lock);
         Ok(())
@@ -201,92 +232,13 @@ impl Folder {
         Lock::take(&path).map_err(|error| self.io(error))
     }
 
-    /// Opens a blob for reading; its size in bytes comes along.
-    pub(super) fn open_blob(&self, digest: Digest) -> Result<Option<(fs::File, u64)>, StoreError> {
-        if !self.guarded_blobs()? {
-            return Ok(None);
-        }
-        self.open_regular(&self.blob_path(digest))
-    }
-
-    /// Whether a blob of that digest and size is there; its bytes are not read.
-    pub(super) fn has(&self, blob: &Descriptor) -> Result<bool, StoreError> {
-        Ok(self.guarded_blobs()? && self.regular_size(&self.blob_path(blob.digest))? == Some(blob.size))
-    }
-
-    /// Whether a blob is there, with its bytes read and right.
-    pub(super) fn has_whole(&self, blob: &Descriptor) -> Result<bool, StoreError> {
-        match self.open_blob(blob.digest)? {
-            Some((file, size)) if size == blob.size => self.is_content(file, blob),
-            _ => Ok(false),
-        }
-    }
-
-    fn is_content(&self, file: fs::File, blob: &Descriptor) -> Result<bool, StoreError> {
-        let mut hasher = Hasher::default();
-        let mut bounded = file.take(blob.size.saturating_add(1));
-        std::io::copy(&mut bounded, &mut hasher).map_err(|error| self.io(error))?;
-        Ok(hasher.length() == blob.size && hasher.finish() == blob.digest)
-    }
-
-    /// All of a blob up to `limit` bytes, one more if it is larger. Not verified.
-    pub(super) fn read_blob(&self, digest: Digest, limit: usize) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some((file, _)) = self.open_blob(digest)? else {
-            return Ok(None);
-        };
-        let mut bytes = Vec::new();
-        file.take(limit as u64 + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|error| self.io(error))?;
-        Ok(Some(bytes))
-    }
-
-    /// A file that becomes a blob with [`Self::settle`], and is gone if it never does.
-    pub(super) fn begin_blob(&self) -> Result<NamedTempFile, StoreError> {
-        self.create()?;
-        self.temporary(&self.blobs())
-    }
-
-    pub(super) fn settle(&self, file: NamedTempFile, digest: Digest) -> Result<(), StoreError> {
-        self.persist(file, &self.blob_path(digest))
-    }
-
-    /// Stores a small blob whose digest was taken of these very bytes.
-    pub(super) fn write_blob(&self, digest: Digest, bytes: &[u8]) -> Result<(), StoreError> {
-        self.create()?;
-        self.replace(&self.blob_path(digest), bytes)
-    }
-
-    /// Takes a blob over from another layout as a second name of the same file; `false` if it can't.
-    pub(super) fn link_blob(&self, blob: &Descriptor, from: &Self) -> Result<bool, StoreError> {
-        if !from.has(blob)? {
-            return Ok(false);
-        }
-        self.create()?;
-        let name = self.temporary(&self.blobs())?.into_temp_path();
-        fs::remove_file(&name).map_err(|error| self.io(error))?;
-        if fs::hard_link(from.blob_path(blob.digest), &name).is_err() {
-            return Ok(false);
-        }
-        // What is checked is what was linked, so that nothing can be put in its place in between.
-        let path = Utf8Path::from_path(&name).ok_or_else(|| self.bad("its path is not UTF-8"))?;
-        let Some((file, _)) = self.open_regular(path)? else {
-            return Ok(false);
-        };
-        if !self.is_content(file, blob)? {
-            return Ok(false);
-        }
-        fs::rename(&name, self.blob_path(blob.digest)).map_err(|error| self.io(error))?;
-        Ok(true)
-    }
-
-    fn replace(&self, path: &Utf8Path, bytes: &[u8]) -> Result<(), StoreError> {
+    pub(super) fn replace(&self, path: &Utf8Path, bytes: &[u8]) -> Result<(), StoreError> {
         let mut file = self.temporary(path.parent().unwrap_or(&self.root))?;
         file.write_all(bytes).map_err(|error| self.io(error))?;
         self.persist(file, path)
     }
 
-    fn temporary(&self, folder: &Utf8Path) -> Result<NamedTempFile, StoreError> {
+    pub(super) fn temporary(&self, folder: &Utf8Path) -> Result<NamedTempFile, StoreError> {
         let mut builder = tempfile::Builder::new();
         builder.prefix(TEMPORARY);
         #[cfg(unix)]
@@ -298,7 +250,7 @@ impl Folder {
         builder.tempfile_in(folder).map_err(|error| self.io(error))
     }
 
-    fn persist(&self, file: NamedTempFile, path: &Utf8Path) -> Result<(), StoreError> {
+    pub(super) fn persist(&self, file: NamedTempFile, path: &Utf8Path) -> Result<(), StoreError> {
         // Else a power cut could leave the new name on an empty file.
         file.as_file().sync_data().map_err(|error| self.io(error))?;
         file.persist(path).map_err(|error| self.io(error.error))?;

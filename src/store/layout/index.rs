@@ -19,13 +19,14 @@ const TAG: &str = "org.opencontainers.image.ref.name";
 const SUBJECT: &str = "io.iamship.subject";
 
 /// The file as read.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Index {
     entries: Vec<Entry>,
     others: BTreeMap<String, Box<RawValue>>,
 }
 
 /// One of the file's `manifests`.
+#[derive(Clone)]
 pub(super) struct Entry {
     raw: Box<RawValue>,
     /// `None`: of an algorithm that iamship does not read.

@@ -1,5 +1,6 @@
 //! A store in a folder: an OCI image layout (OCI image spec, *Image Layout*), as skopeo, crane and BuildKit know it.
 
+mod blobs;
 mod folder;
 mod index;
 mod lock;
@@ -20,7 +21,7 @@ use super::verify::{complete, own_target, same_digest, verified};
 use super::{BlobSource, BlobStream, Listed, Mounted, Pushed, Store, StoreError};
 use crate::image::{Descriptor, Digest, InvalidManifest, Location, MAX_MANIFEST_BYTES, Manifest, Tag, Target};
 use folder::{Folder, Presence};
-use index::{Index, Named, Subject};
+use index::{Named, Subject};
 
 const CHUNK_BYTES: usize = 128 << 10;
 
@@ -84,7 +85,7 @@ impl Store for Layout {
         let target = target.clone();
         self.files(move |folder| match target {
             Target::Digest(digest) => read_manifest(folder, digest),
-            Target::Tag(tag) => match resolve(folder, &folder.read_index()?, &tag)? {
+            Target::Tag(tag) => match resolve(folder, &tag)? {
                 None => Ok(None),
                 Some(digest) => read_manifest(folder, digest)?
                     .map(Some)
@@ -96,8 +97,7 @@ impl Store for Layout {
 
     async fn resolve(&self, tag: &Tag) -> Result<Option<Digest>, StoreError> {
         let tag = tag.clone();
-        self.files(move |folder| resolve(folder, &folder.read_index()?, &tag))
-            .await
+        self.files(move |folder| resolve(folder, &tag)).await
     }
 
     async fn push_manifest(&self, manifest: &Manifest, target: &Target) -> Result<Pushed, StoreError> {
@@ -188,8 +188,8 @@ fn not_found(folder: &Folder, digest: Digest) -> StoreError {
     }
 }
 
-fn resolve(folder: &Folder, index: &Index, tag: &Tag) -> Result<Option<Digest>, StoreError> {
-    match index.named(tag) {
+fn resolve(folder: &Folder, tag: &Tag) -> Result<Option<Digest>, StoreError> {
+    match folder.read_index()?.named(tag) {
         Named::Nothing => Ok(None),
         Named::One(entry) => Ok(entry.digest),
         Named::Unclear => Err(folder.bad(format!(

@@ -6,17 +6,17 @@ use futures::StreamExt as _;
 use super::{BlobStream, StoreError};
 use crate::image::{Descriptor, Digest, Hasher, Location, Manifest, Target};
 
-/// The same stream, which ends with an error if its bytes are not what the descriptor says.
+/// The same bytes, which end with an error if they are not what the descriptor says.
 ///
-/// No more bytes than described are ever let through. The last chunk passes before the digest is known: what was
-/// received counts only once the stream has ended.
+/// The last ones are held back until all are known to be right, so nobody ever has a whole wrong blob.
 pub(crate) fn verified(stream: BlobStream, location: Location, blob: &Descriptor) -> BlobStream {
     let state = Verifying {
         stream,
         location,
         expected: blob.digest,
         size: blob.size,
-        hasher: Hasher::default(),
+        hasher: Some(Hasher::default()),
+        held: None,
     };
     Box::pin(futures::stream::try_unfold(state, |mut state| async move {
         Ok(state.next().await?.map(|chunk| (chunk, state)))
@@ -28,28 +28,45 @@ struct Verifying {
     location: Location,
     expected: Digest,
     size: u64,
-    hasher: Hasher,
+    /// `None` once all is known to be right.
+    hasher: Option<Hasher>,
+    held: Option<Bytes>,
 }
 
 impl Verifying {
     async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
-        let chunk = self.stream.next().await.transpose()?;
-        if let Some(chunk) = &chunk {
-            self.hasher.update(chunk);
+        while let Some(hasher) = &mut self.hasher {
+            match self.stream.next().await.transpose()? {
+                Some(chunk) if chunk.is_empty() => {}
+                Some(chunk) => {
+                    hasher.update(&chunk);
+                    if hasher.length() > self.size {
+                        let actual = hasher.length();
+                        return Err(self.wrong_size(actual));
+                    }
+                    if let Some(ready) = self.held.replace(chunk) {
+                        return Ok(Some(ready));
+                    }
+                }
+                None => {
+                    let hasher = self.hasher.take().unwrap_or_default();
+                    if hasher.length() != self.size {
+                        return Err(self.wrong_size(hasher.length()));
+                    }
+                    same_digest(&self.location, self.expected, hasher.finish())?;
+                }
+            }
         }
-        let actual = self.hasher.length();
-        if actual > self.size || (chunk.is_none() && actual != self.size) {
-            return Err(StoreError::WrongSize {
-                location: self.location.clone(),
-                digest: self.expected,
-                expected: self.size,
-                actual,
-            });
+        Ok(self.held.take())
+    }
+
+    fn wrong_size(&self, actual: u64) -> StoreError {
+        StoreError::WrongSize {
+            location: self.location.clone(),
+            digest: self.expected,
+            expected: self.size,
+            actual,
         }
-        if chunk.is_none() {
-            same_digest(&self.location, self.expected, std::mem::take(&mut self.hasher).finish())?;
-        }
-        Ok(chunk)
     }
 }
 
@@ -98,32 +115,53 @@ pub(crate) fn complete(location: &Location, mut missing: Vec<Digest>) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::BlobSource as _;
 
-    async fn read(described: &Descriptor, content: &'static [u8]) -> Result<Bytes, StoreError> {
-        let stream = Bytes::from_static(content).open().await?;
-        collect(verified(stream, Location::Layout("x".into()), described)).await
+    /// What came of these chunks, and how it ended.
+    async fn pass(blob: &Descriptor, chunks: &[&'static str]) -> (String, Option<StoreError>) {
+        let chunks: Vec<_> = chunks
+            .iter()
+            .map(|chunk| Ok(Bytes::from_static(chunk.as_bytes())))
+            .collect();
+        let stream: BlobStream = Box::pin(futures::stream::iter(chunks));
+        let mut stream = verified(stream, Location::Layout("x".into()), blob);
+        let mut came = String::new();
+        while let Some(chunk) = stream.next().await {
+            match chunk {
+                Ok(chunk) => came.push_str(std::str::from_utf8(&chunk).expect("text")),
+                Err(error) => return (came, Some(error)),
+            }
+        }
+        (came, None)
     }
 
     #[tokio::test]
     async fn lets_through_what_was_described() {
-        let described = Descriptor::of("text/plain", b"content");
-        assert_eq!(read(&described, b"content").await.expect("is right"), "content");
-        let empty = Descriptor::of("text/plain", b"");
-        assert_eq!(read(&empty, b"").await.expect("is right"), "");
+        let (came, error) = pass(&Descriptor::of("text/plain", b"content"), &["con", "", "tent"]).await;
+        assert!(came == "content" && error.is_none(), "{error:?}");
+        let (came, error) = pass(&Descriptor::of("text/plain", b""), &[]).await;
+        assert!(came.is_empty() && error.is_none(), "{error:?}");
     }
 
     #[tokio::test]
-    async fn ends_with_an_error_otherwise() {
+    async fn never_lets_through_a_whole_wrong_blob() {
         let described = Descriptor::of("text/plain", b"content");
-        for (content, size) in [(b"conten".as_slice(), 6), (b"content and more", 16), (b"", 0)] {
-            let error = read(&described, content).await.expect_err("has another size");
+        let (came, error) = pass(&described, &["con", "TENT"]).await;
+        assert!(
+            came == "con" && matches!(error, Some(StoreError::WrongDigest { .. })),
+            "{error:?}"
+        );
+        for (chunks, size) in [(["con", "ten"], 6), (["con", "tents"], 8)] {
+            let (came, error) = pass(&described, &chunks).await;
+            assert!(came == "con" || came.is_empty(), "{came}");
             assert!(
-                matches!(error, StoreError::WrongSize { actual, .. } if actual == size),
-                "{error}"
+                matches!(error, Some(StoreError::WrongSize { actual, .. }) if actual == size),
+                "{error:?}"
             );
         }
-        let error = read(&described, b"CONTENT").await.expect_err("is another content");
-        assert!(matches!(error, StoreError::WrongDigest { .. }), "{error}");
+        let (_, error) = pass(&described, &[]).await;
+        assert!(
+            matches!(error, Some(StoreError::WrongSize { actual: 0, .. })),
+            "{error:?}"
+        );
     }
 }

@@ -4,11 +4,14 @@ use std::any::Any;
 use std::sync::Arc;
 
 use crate::store_copy::lacks;
+use crate::support::registry::TestRegistry;
 use bytes::Bytes;
 use iamship::image::{
     Descriptor, Digest, ImageIndex, ImageManifest, Location, Manifest, Platform, Tag, Target, media_type,
 };
-use iamship::store::{CopyOptions, Layout, Listed, Memory, Store, StoreError, copy, read_blob};
+use iamship::store::{
+    CopyOptions, Layout, Listed, Memory, Registry, RegistryOptions, Store, StoreError, copy, read_blob,
+};
 
 /// A store with what must outlive it.
 pub(crate) struct Made {
@@ -30,6 +33,22 @@ pub(crate) async fn layout() -> Made {
     Made {
         store: Arc::new(Layout::open_or_create(path).expect("nothing is there")),
         _keeps: Box::new(folder),
+    }
+}
+
+pub(crate) async fn registry() -> Made {
+    in_registry(TestRegistry::start())
+}
+
+pub(crate) async fn registry_that_lists_referrers() -> Made {
+    in_registry(TestRegistry::builder().referrers_api().page(1).start())
+}
+
+fn in_registry(server: TestRegistry) -> Made {
+    let location = server.location("iam/idsvr");
+    Made {
+        store: Arc::new(Registry::new(location, RegistryOptions::default()).expect("a registry")),
+        _keeps: Box::new(server),
     }
 }
 
@@ -396,3 +415,5 @@ macro_rules! contract {
 
 contract!(in_memory, super::memory);
 contract!(in_a_layout, super::layout);
+contract!(in_a_registry, super::registry);
+contract!(in_a_registry_that_lists_referrers, super::registry_that_lists_referrers);

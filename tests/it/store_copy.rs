@@ -5,10 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use iamship::image::{Descriptor, Location, Manifest, Target};
-use iamship::store::{Arrival, Copied, CopyOptions, CopyProgress, Memory, Store, StoreError, copy, read_blob};
+use iamship::store::{
+    Arrival, Copied, CopyOptions, CopyProgress, Memory, RegistryClient, RegistryOptions, Security, Store, StoreError,
+    copy, read_blob,
+};
 
 use crate::store_contract::{Sample, index, layout};
 use crate::support::flaky::{Fault, Flaky};
+use crate::support::registry::TestRegistry;
 
 fn memory(name: &str) -> Arc<dyn Store> {
     let location = format!("registry.example.com/{name}").parse::<Location>();
@@ -193,6 +197,41 @@ async fn a_layout_takes_blobs_over_from_another_and_both_stay_whole() {
     assert_eq!(copied, expected);
     assert_eq!(lacks(&*other.store, &root).await, None);
     assert_eq!(lacks(&*one.store, &root).await, None);
+}
+
+#[tokio::test]
+async fn within_a_registry_no_blob_is_read_and_each_takes_one_request() {
+    let (memory, root) = source().await;
+    let server = TestRegistry::start();
+    let client = RegistryClient::new(RegistryOptions::default());
+    let open = |repository: &str| {
+        client
+            .registry(server.location(repository), Security::Required)
+            .expect("a registry")
+    };
+    let (dev, prod) = (open("dev"), open("prod"));
+    copy(&*memory, &dev, &root, &CopyOptions::default())
+        .await
+        .expect("is copied");
+    server.take_lines();
+    let copied = copy(&dev, &prod, &root, &CopyOptions::default())
+        .await
+        .expect("is copied");
+    let expected = Copied {
+        blobs_mounted: 5,
+        ..Copied::default()
+    };
+    assert_eq!(copied, expected);
+    let lines = server.take_lines();
+    assert!(
+        lines
+            .iter()
+            .all(|line| !line.starts_with("GET") || line.contains("/manifests/")),
+        "{lines:#?}"
+    );
+    // Two manifests read, each written twice; five mounts; the index.
+    assert_eq!(lines.len(), 2 + 4 + 5 + 1, "{lines:#?}");
+    assert_eq!(lacks(&prod, &root).await, None);
 }
 
 #[derive(Default)]

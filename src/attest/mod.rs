@@ -10,6 +10,8 @@ mod dsse;
 mod keys;
 pub mod predicate;
 mod record;
+#[cfg(test)]
+mod samples;
 mod statement;
 mod tag;
 mod trust;

@@ -219,3 +219,198 @@ pub enum VerifyError {
     #[error(transparent)]
     Statement(#[from] StatementError),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attest::predicate::{Promotion, TestResult};
+    use crate::attest::{Algorithm, IN_TOTO, Predicate, SigningKey, samples};
+
+    fn key() -> SigningKey {
+        SigningKey::generate(Algorithm::Ed25519).expect("key")
+    }
+
+    fn trusting(key: &SigningKey, may: &[Permission]) -> TrustedKeys {
+        let mut trusted = TrustedKeys::default();
+        trusted.insert(key.public_key(), "keys/test.pub", may.iter().copied());
+        trusted
+    }
+
+    fn sign(predicate: Predicate, key: &SigningKey) -> Envelope {
+        Envelope::sign(&samples::about(predicate), key)
+    }
+
+    fn changed(envelope: &Envelope, from: &str, to: &str) -> Envelope {
+        let text = std::str::from_utf8(envelope.bytes()).expect("text");
+        assert!(text.contains(from), "{from} in {text}");
+        Envelope::parse(text.replacen(from, to, 1)).expect("still an envelope")
+    }
+
+    #[test]
+    fn a_trusted_statement_counts() {
+        for algorithm in [Algorithm::P256, Algorithm::Ed25519] {
+            let key = SigningKey::generate(algorithm).expect("key");
+            let envelope = sign(samples::test_result(), &key);
+            let verified = trusting(&key, &[Permission::Test])
+                .verify(&envelope, &samples::digest())
+                .expect("counts");
+            assert_eq!(verified.signer().name(), "keys/test.pub");
+            assert_eq!(verified.signer().fingerprint(), key.public_key().fingerprint());
+            assert!(verified.signer().may(Permission::Test) && !verified.signer().may(Permission::Build));
+            assert_eq!(verified.envelope_digest(), Digest::of(envelope.bytes()));
+            assert_eq!(verified.subject(), samples::digest());
+            assert_eq!(verified.of::<TestResult>().expect("is one").suite, "static");
+            assert!(verified.of::<Promotion>().is_none());
+        }
+    }
+
+    #[test]
+    fn each_kind_needs_its_permission_and_no_other_will_do() {
+        use Permission::{Approve, Build, Promote, Test};
+        let needed = [Build, Build, Build, Test, Promote, Promote, Approve, Approve];
+        let key = key();
+        for (predicate, needed) in samples::all().into_iter().zip(needed) {
+            let envelope = sign(predicate, &key);
+            for permission in Permission::ALL {
+                let result = trusting(&key, &[permission]).verify(&envelope, &samples::digest());
+                match result {
+                    Ok(_) => assert_eq!(permission, needed),
+                    Err(VerifyError::NotPermitted {
+                        signer,
+                        permission: lacking,
+                    }) => {
+                        assert_ne!(permission, needed);
+                        assert_eq!((signer.as_str(), lacking), ("keys/test.pub", needed.as_str()));
+                    }
+                    Err(other) => panic!("{other}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_statement_put_on_another_digest_does_not_count() {
+        let key = key();
+        let envelope = sign(samples::promotion(), &key);
+        let other = Digest::of(b"other image");
+        let result = trusting(&key, &Permission::ALL).verify(&envelope, &other);
+        assert!(matches!(result, Err(VerifyError::OtherSubject(digest)) if digest == other));
+    }
+
+    #[test]
+    fn changed_payloads_types_and_signatures_do_not_count() {
+        let key = key();
+        let envelope = sign(samples::promotion(), &key);
+        let trusted = trusting(&key, &Permission::ALL);
+        let payload = samples::about(samples::promotion()).to_bytes();
+        let hold = String::from_utf8(payload.clone())
+            .expect("text")
+            .replace("\"pass\"", "\"hold\"");
+        let encoded = |bytes: &[u8]| base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes);
+        let good = envelope.signatures()[0].signature.clone();
+        let mut bad = good.clone();
+        bad[0] ^= 1;
+        for (from, to) in [
+            (encoded(&payload), encoded(hold.as_bytes())),
+            (encoded(&payload), String::new()),
+            (IN_TOTO.to_owned(), "application/vnd.in-toto+jsom".to_owned()),
+            (encoded(&good), encoded(&bad)),
+            (encoded(&good), encoded(&good[1..])),
+            (encoded(&good), String::new()),
+        ] {
+            let result = trusted.verify(&changed(&envelope, &from, &to), &samples::digest());
+            assert!(matches!(result, Err(VerifyError::Untrusted)), "{from} -> {to}");
+        }
+    }
+
+    #[test]
+    fn a_key_id_is_a_hint_only() {
+        let (key, stranger) = (key(), key());
+        let trusted = trusting(&key, &Permission::ALL);
+        let own = key.public_key().fingerprint().hex();
+        let foreign = stranger.public_key().fingerprint().hex();
+        let renamed = changed(&sign(samples::approval(), &key), &own, "junk");
+        assert!(trusted.verify(&renamed, &samples::digest()).is_ok());
+        let posing = changed(&sign(samples::approval(), &stranger), &foreign, &own);
+        assert!(matches!(
+            trusted.verify(&posing, &samples::digest()),
+            Err(VerifyError::Untrusted)
+        ));
+    }
+
+    #[test]
+    fn one_good_signature_among_others_is_enough_and_says_who() {
+        let (tester, approver, stranger) = (key(), key(), key());
+        let mut trusted = trusting(&tester, &[Permission::Test]);
+        trusted.insert(approver.public_key(), "keys/ops.pub", [Permission::Approve]);
+        let statement = samples::about(samples::approval());
+        let signatures = [&stranger, &tester, &approver].map(|key| {
+            let envelope = Envelope::sign(&statement, key);
+            let text = std::str::from_utf8(envelope.bytes()).expect("text").to_owned();
+            let start = text.find(r#"[{"keyid""#).expect("signatures") + 1;
+            (text[..start].to_owned(), text[start..text.len() - 2].to_owned())
+        });
+        let joined = signatures.each_ref().map(|(_, signature)| signature.as_str()).join(",");
+        let envelope = Envelope::parse(format!("{}{joined}]}}", signatures[0].0)).expect("envelope");
+        let verified = trusted.verify(&envelope, &samples::digest()).expect("counts");
+        assert_eq!(verified.signer().name(), "keys/ops.pub");
+    }
+
+    #[test]
+    fn another_wrapping_is_the_same_statement() {
+        let key = key();
+        let envelope = sign(samples::approval(), &key);
+        let wrapped = changed(&envelope, r#"{"payloadType""#, r#"{ "payloadType""#);
+        let trusted = trusting(&key, &Permission::ALL);
+        let [one, other] = [&envelope, &wrapped].map(|e| trusted.verify(e, &samples::digest()).expect("counts"));
+        assert_ne!(one.envelope_digest(), other.envelope_digest());
+        assert_eq!(one.payload_digest(), other.payload_digest());
+    }
+
+    #[test]
+    fn signed_junk_is_told_apart_from_unsigned() {
+        let key = key();
+        let trusted = trusting(&key, &Permission::ALL);
+        let junk = Envelope::sign_bytes(IN_TOTO, b"junk".to_vec(), &key);
+        assert!(matches!(
+            trusted.verify(&junk, &samples::digest()),
+            Err(VerifyError::Statement(_))
+        ));
+        let text = Envelope::sign_bytes("text/plain", samples::about(samples::approval()).to_bytes(), &key);
+        assert!(matches!(
+            trusted.verify(&text, &samples::digest()),
+            Err(VerifyError::Statement(_))
+        ));
+        let nobody = TrustedKeys::default();
+        assert!(nobody.is_empty());
+        assert!(matches!(
+            nobody.verify(&junk, &samples::digest()),
+            Err(VerifyError::Untrusted)
+        ));
+    }
+
+    #[test]
+    fn keys_are_read_from_the_project_and_all_bad_ones_told() {
+        let key = key();
+        let file = |path: &str, pem: &str, may: &[Permission]| TrustedKey {
+            path: path.into(),
+            pem: pem.to_owned(),
+            may: may.iter().copied().collect(),
+        };
+        let pem = key.public_key().to_pem();
+        let twice = [
+            file("a.pub", &pem, &[Permission::Test]),
+            file("b.pub", &pem, &[Permission::Build]),
+        ];
+        let trusted = TrustedKeys::read(&twice).expect("reads");
+        assert_eq!(trusted.signers().len(), 1, "one key in two files is one signer");
+        assert!(trusted.signers()[0].may(Permission::Build) && trusted.signers()[0].may(Permission::Test));
+        let wrong = TrustedKeys::read(&[file("a", "x", &[]), file("b", &pem, &[]), file("c", "", &[])]);
+        let paths: Vec<_> = wrong
+            .expect_err("two are bad")
+            .into_iter()
+            .map(|(path, _)| path)
+            .collect();
+        assert_eq!(paths, ["a", "c"]);
+    }
+}

@@ -77,7 +77,8 @@ impl Projection {
     }
 }
 
-/// The image configuration as cosign writes it. It reads this only when it appends; then each layer must be listed.
+/// The image configuration as cosign writes it. cosign reads it only to append, and then refuses one that does not
+/// list each layer ("mismatched fs layers and diff ids"): so it can't be a constant, and must be written anew each time.
 fn configuration(layers: &[Value]) -> serde_json::Result<Bytes> {
     const CREATED: &str = "0001-01-01T00:00:00Z";
     let digests: Vec<&Value> = layers.iter().filter_map(|layer| layer.get("digest")).collect();
@@ -117,3 +118,6 @@ pub enum CosignError {
     #[error("what is at cosign's tag can't be read: {0}")]
     Json(#[from] serde_json::Error),
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,8 +9,11 @@ use std::str::FromStr;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::{Envelope, EnvelopeError, HistoryTag, MAX_ENVELOPE_BYTES, Predicate, RecordTag};
-use crate::image::{Descriptor, ImageManifest, Manifest, Tag, media_type};
+use super::{
+    Envelope, EnvelopeError, HistoryTag, MAX_ENVELOPE_BYTES, Predicate, PredicateBody, RecordTag, Statement,
+    TrustedKeys, Verified, VerifyError,
+};
+use crate::image::{Descriptor, Digest, ImageManifest, Manifest, Tag, media_type};
 use crate::project::StageName;
 
 /// Which act: a hint, the statements say what it was.
@@ -193,6 +196,7 @@ impl Record {
             }
             let envelopes = Envelopes::Blobs(layers().cloned().collect());
             return Ok(RecordContent {
+                record: manifest.digest(),
                 kind,
                 subject,
                 envelopes,
@@ -205,6 +209,7 @@ impl Record {
         // A mix of both forms is nothing that iamship writes: the count no longer fits the numbers then.
         let envelopes = (0..count).map(envelope).collect::<Result<_, RecordError>>()?;
         Ok(RecordContent {
+            record: manifest.digest(),
             kind,
             subject,
             envelopes: Envelopes::Inside(envelopes),
@@ -215,12 +220,83 @@ impl Record {
 /// What a record's manifest holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordContent {
+    /// The manifest's digest.
+    pub record: Digest,
     /// As it calls itself.
     pub kind: RecordKind,
     /// As it says; the statements must say so too.
     pub subject: Descriptor,
     /// The statements.
     pub envelopes: Envelopes,
+}
+
+impl RecordContent {
+    /// Proves a record about `subject`. It counts whole or not at all: each statement must be trusted, about the
+    /// subject, of the record's kind, and the only one of its type. `envelopes` are those inside, or the blobs' content.
+    pub fn verify(
+        &self,
+        subject: &Digest,
+        envelopes: &[Envelope],
+        trusted: &TrustedKeys,
+    ) -> Result<VerifiedRecord, VerifyError> {
+        if self.subject.digest != *subject {
+            return Err(VerifyError::OtherSubject(*subject));
+        }
+        let mut statements: Vec<Verified<Statement>> = Vec::new();
+        for envelope in envelopes {
+            let statement = trusted.verify(envelope, subject)?;
+            let predicate_type = statement.predicate.predicate_type();
+            let twice = statements
+                .iter()
+                .any(|other| other.predicate.predicate_type() == predicate_type);
+            if twice || !self.kind.carries(&statement.predicate) {
+                return Err(VerifyError::Misplaced {
+                    predicate_type: predicate_type.to_owned(),
+                    kind: self.kind,
+                });
+            }
+            statements.push(statement);
+        }
+        if statements.is_empty() {
+            return Err(VerifyError::Untrusted);
+        }
+        Ok(VerifiedRecord {
+            record: self.record,
+            kind: self.kind,
+            statements,
+        })
+    }
+}
+
+/// A record that counts.
+#[derive(Clone, Debug)]
+pub struct VerifiedRecord {
+    record: Digest,
+    kind: RecordKind,
+    statements: Vec<Verified<Statement>>,
+}
+
+impl VerifiedRecord {
+    /// The manifest's digest: what `previous` names. Others can wrap the same statements into another record;
+    /// [`Verified::payload_digest`] tells that they are the same.
+    pub fn record(&self) -> Digest {
+        self.record
+    }
+
+    /// Which act.
+    pub fn kind(&self) -> RecordKind {
+        self.kind
+    }
+
+    /// All statements, at least one.
+    pub fn statements(&self) -> &[Verified<Statement>] {
+        &self.statements
+    }
+
+    /// The statement of that kind: `record.of::<Promotion>()`.
+    pub fn of<P: PredicateBody>(&self) -> Option<Verified<P>> {
+        self.statements.iter().find_map(Verified::of)
+    }
 }
 
 /// Where a record's envelopes are.
@@ -258,8 +334,9 @@ pub enum RecordError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attest::{Algorithm, SigningKey, Statement, samples};
-    use crate::image::Digest;
+    use crate::attest::predicate::{Promotion, Summary};
+    use crate::attest::{Algorithm, SigningKey, samples};
+    use crate::project::Permission;
 
     fn key() -> SigningKey {
         SigningKey::generate(Algorithm::Ed25519).expect("key")
@@ -357,6 +434,48 @@ mod tests {
                     predicate.predicate_type()
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_record_counts_whole_or_not_at_all() {
+        let (key, stranger) = (key(), key());
+        let mut trusted = TrustedKeys::default();
+        trusted.insert(key.public_key(), "keys/test.pub", Permission::ALL);
+        let verify = |kind, envelopes: &[Envelope], digest: Digest| {
+            let record = Record::new(kind, &subject(), envelopes);
+            Record::read(record.manifest())
+                .expect("reads")
+                .verify(&digest, envelopes, &trusted)
+        };
+        let (record, envelopes) = promoted(&key);
+        let verified = verify(RecordKind::Promoted, &envelopes, samples::digest()).expect("counts");
+        assert_eq!(
+            (verified.record(), verified.kind()),
+            (record.manifest().digest(), RecordKind::Promoted)
+        );
+        assert_eq!(verified.of::<Promotion>().expect("is there").stage, samples::stage());
+        assert!(verified.of::<Summary>().is_some() && verified.statements().len() == 2);
+
+        let foreign = [envelopes[0].clone(), promoted(&stranger).1[1].clone()];
+        let other = Digest::of(b"other image");
+        let doubled = [envelopes[0].clone(), envelopes[0].clone()];
+        assert!(matches!(
+            verify(RecordKind::Promoted, &foreign, samples::digest()),
+            Err(VerifyError::Untrusted)
+        ));
+        assert!(matches!(
+            verify(RecordKind::Promoted, &envelopes, other),
+            Err(VerifyError::OtherSubject(_))
+        ));
+        for (kind, envelopes) in [
+            (RecordKind::Approved, envelopes.as_slice()),
+            (RecordKind::Promoted, &doubled),
+        ] {
+            assert!(matches!(
+                verify(kind, envelopes, samples::digest()),
+                Err(VerifyError::Misplaced { .. })
+            ));
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Deref;
 
 use super::statement::PredicateBody;
-use super::{Envelope, KeyError, PublicKey, Statement, StatementError};
+use super::{Envelope, KeyError, PublicKey, RecordKind, Statement, StatementError};
 use crate::image::Digest;
 use crate::project::{Permission, TrustedKey};
 
@@ -215,9 +215,25 @@ pub enum VerifyError {
     /// A statement about something else, put here.
     #[error("it is a statement about another digest than {0}")]
     OtherSubject(Digest),
-    /// Signed, but not readable.
+    /// In a record of another kind, or there twice.
+    #[error("`{predicate_type}` has no place there in a record of kind `{kind}`")]
+    Misplaced {
+        /// What it says it is.
+        predicate_type: String,
+        /// The record's kind.
+        kind: RecordKind,
+    },
+    /// Signed by a trusted key, but not readable.
     #[error(transparent)]
     Statement(#[from] StatementError),
+}
+
+impl VerifyError {
+    /// Whether it may be passed over: whoever can write to the registry can put such things there, and they say
+    /// nothing. Where not, a trusted key said something that this version can't read: it may be a "no", so stop.
+    pub fn is_noise(&self) -> bool {
+        !matches!(self, Self::Statement(_))
+    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,9 @@ use crate::image::Digest;
 /// The largest key file that is read.
 const MAX_PEM_BYTES: usize = 64 << 10;
 
+/// The label of the key that hashes secrets in fingerprints of values: `key.derive(FINGERPRINT)`.
+pub const FINGERPRINT: &str = "values-fingerprint";
+
 /// A kind of key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Algorithm {
@@ -146,6 +149,7 @@ impl SigningKey {
     /// A secret for another purpose, which tells nothing of the key: HMAC-SHA256 of the label.
     ///
     /// Everyone who holds the key gets the same one, so fingerprints made on two machines compare.
+    /// For [`crate::values::fingerprint`] the label is [`FINGERPRINT`].
     pub fn derive(&self, label: &str) -> SecretBox<[u8; 32]> {
         let secret = match &self.0 {
             Private::P256(key) => Zeroizing::new(<[u8; 32]>::from(key.to_bytes())),

@@ -5,13 +5,12 @@ use serde_json::json;
 
 use super::predicate::{
     Approval, Base, CheckOutcome, GateOutcome, InputAttestation, Json, Outcome, Parameters, Promotion, PromotionKind,
-    Provenance, Rejection, SecretsInFingerprint, SourceCommit, Summary, SummaryPolicy, SummaryResult, TestResult,
-    Verdict, uri,
+    Provenance, Rejection, SourceCommit, Summary, SummaryPolicy, SummaryResult, TestResult, Verdict, uri,
 };
 use super::{Predicate, Statement};
 use crate::image::Digest;
 use crate::project::StageName;
-use crate::values::{Contract, ContractParameter};
+use crate::values::{Contract, ContractParameter, Fingerprint, SecretsHashed};
 
 pub(super) fn digest() -> Digest {
     Digest::of(b"image")
@@ -62,8 +61,11 @@ pub(super) fn test_result() -> Predicate {
         stage: stage(),
         stage_definition: Some(Digest::of(b"definition")),
         suite: "static".to_owned(),
-        values: Digest::of(b"values"),
-        secrets: SecretsInFingerprint::LeftOut,
+        values: Fingerprint {
+            digest: Digest::of(b"values"),
+            secrets: SecretsHashed::LeftOut,
+            key: None,
+        },
         checks: vec![check("references", Outcome::Passed), check("urls", Outcome::Failed)],
         at: at(),
         by: "ci".to_owned(),

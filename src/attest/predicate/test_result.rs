@@ -82,7 +82,9 @@ struct Run {
     at: Timestamp,
     #[serde(default)]
     by: String,
+    /// How secrets went into the fingerprint.
     secrets: SecretsHashed,
+    /// The name of the key that hashed them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<String>,
     #[serde(default)]

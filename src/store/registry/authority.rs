@@ -17,9 +17,9 @@ use url::form_urlencoded::Serializer;
 use super::challenge::{self, Challenge};
 use super::credentials::{Credential, Found};
 use super::envelope;
-use super::exchange::{Outgoing, Wire};
 use super::retry::Failure;
 use super::scope::Scope;
+use super::wire::{Outgoing, Wire};
 use crate::image::Location;
 use crate::store::StoreError;
 
@@ -183,7 +183,7 @@ impl TokenRequest<'_> {
             let words = envelope::words(status, &body).replace("the registry", "the token server");
             let help = super::exchange::credentials_help(location);
             let error = denied(format!("{words}; tried {}; {help}", found.told));
-            return Err(super::exchange::judged(status, &headers, error));
+            return Err(super::exchange::judged(&Method::GET, status, &headers, error));
         }
         let answer: TokenAnswer = serde_json::from_slice(&body)
             .map_err(|_| denied("its token server gave no token that can be read".to_owned()))?;

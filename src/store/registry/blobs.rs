@@ -5,10 +5,11 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap};
 use reqwest::{Method, StatusCode};
 
 use super::Registry;
-use super::exchange::{Answer, Call};
+use super::exchange::Call;
 use super::retry::{Again, Failure, retrying};
 use super::scope::Scope;
 use super::verified::{verified, wrong_size};
+use super::wire::Answer;
 use crate::image::Descriptor;
 use crate::store::{BlobStream, StoreError};
 

@@ -9,11 +9,12 @@ use url::Url;
 
 use super::Registry;
 use super::authority::Authority;
-use super::exchange::Wire;
+use super::fallback::FallbackQueues;
 use super::meter::Counters;
 use super::options::{RegistryOptions, Traffic};
-use super::referrers::{FallbackQueues, ReferrersApi};
+use super::referrers::ReferrersApi;
 use super::transport::Transport;
+use super::wire::Wire;
 use crate::image::Location;
 use crate::store::StoreError;
 

@@ -1,56 +1,20 @@
-//! One call to a registry: authorization, redirects, tries; and below it one request on the wire.
+//! One call to a registry, however many requests it takes: authorization, redirects, tries.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
-
-use bytes::{Bytes, BytesMut};
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RANGE};
-use reqwest::{Method, Response, StatusCode};
+use bytes::Bytes;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RANGE};
+use reqwest::{Method, StatusCode};
 use url::Url;
 
-use super::meter::{Counters, Meter};
-use super::options::RegistryOptions;
 use super::retry::{Again, Failure, retry_after, retrying};
 use super::scope::Scope;
-use super::transport::{self, Transport};
 use super::upload::UploadBody;
+use super::wire::{Answer, MAX_ERROR_BYTES, Outgoing, Reply};
 use super::{Registry, envelope, origin};
 use crate::image::{Descriptor, Location};
 use crate::store::{BlobSource, StoreError};
 
-/// The largest error document that is read.
-const MAX_ERROR_BYTES: usize = 64 << 10;
 /// More redirects than any registry needs.
 const MAX_REDIRECTS: usize = 5;
-
-/// What one pool shares: options, connections, counters.
-pub(super) struct Wire {
-    pub(super) options: RegistryOptions,
-    pub(super) transport: Transport,
-    pub(super) counters: Arc<Counters>,
-}
-
-/// One request to be sent.
-pub(super) struct Outgoing {
-    method: Method,
-    url: Url,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Option<Bytes>,
-    upload: Option<UploadBody>,
-}
-
-impl Outgoing {
-    pub(super) fn new(method: Method, url: Url) -> Self {
-        Self {
-            method,
-            url,
-            headers: HeaderMap::new(),
-            body: None,
-            upload: None,
-        }
-    }
-}
 
 /// One call: what is asked of the registry, however many requests it takes.
 pub(super) struct Call<'a> {
@@ -76,147 +40,6 @@ pub(super) enum Payload<'a> {
         blob: &'a Descriptor,
         source: &'a dyn BlobSource,
     },
-}
-
-/// A whole answer.
-pub(super) struct Reply {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    /// Where it came from, after redirects.
-    pub(super) url: Url,
-    pub(super) body: Bytes,
-}
-
-/// An answer whose body has not been read.
-pub(super) struct Answer {
-    response: Response,
-    url: Url,
-    meter: Meter,
-    location: Location,
-    idle: Duration,
-}
-
-impl Answer {
-    pub(super) fn status(&self) -> StatusCode {
-        self.response.status()
-    }
-
-    pub(super) fn headers(&self) -> &HeaderMap {
-        self.response.headers()
-    }
-
-    /// The next bytes of the body.
-    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
-        let chunk = match tokio::time::timeout(self.idle, self.response.chunk()).await {
-            Ok(Ok(chunk)) => chunk,
-            Ok(Err(error)) => return Err(unreachable(&self.location, &error)),
-            Err(_) => return Err(silent(&self.location, self.idle)),
-        };
-        self.meter.receive(chunk.as_ref().map_or(0, Bytes::len));
-        Ok(chunk)
-    }
-
-    /// The whole body, if it has no more than `limit` bytes.
-    pub(super) async fn bytes(mut self, limit: usize) -> Result<Bytes, Failure> {
-        let mut whole = BytesMut::new();
-        while let Some(chunk) = self.chunk().await? {
-            if whole.len() + chunk.len() > limit {
-                let error = StoreError::Refused {
-                    location: self.location.clone(),
-                    action: format!("reading `{}`", self.url.path()),
-                    reason: format!("the answer has more than {limit} bytes"),
-                };
-                return Err(error.into());
-            }
-            whole.extend_from_slice(&chunk);
-        }
-        Ok(whole.freeze())
-    }
-
-    async fn reply(self, limit: usize) -> Result<Reply, Failure> {
-        let (status, headers, url) = (self.status(), self.headers().clone(), self.url.clone());
-        // The limit is for what was asked for, not for a page that explains a failure.
-        let limit = if status.is_success() {
-            limit
-        } else {
-            limit.max(MAX_ERROR_BYTES)
-        };
-        let body = self.bytes(limit).await?;
-        Ok(Reply {
-            status,
-            headers,
-            url,
-            body,
-        })
-    }
-}
-
-impl Wire {
-    /// Sends one request and waits for the head of the answer.
-    pub(super) async fn send(&self, location: &Location, outgoing: Outgoing) -> Result<Answer, Failure> {
-        let Outgoing {
-            method,
-            url,
-            headers,
-            body,
-            upload,
-        } = outgoing;
-        let client = self
-            .transport
-            .client(&url, &self.options)
-            .map_err(|reason| StoreError::Unreachable {
-                location: location.clone(),
-                reason,
-            })?;
-        let mut meter = Meter::start(&self.counters, &method, &url);
-        let sent = meter.sent();
-        let mut idle = self.options.patience.idle;
-        let mut request = client.request(method, url.clone()).headers(headers);
-        let mut trouble = None;
-        if let Some(upload) = upload {
-            // A registry may take long to store a large blob that it has in full.
-            idle *= 5;
-            trouble = Some(upload.trouble());
-            request = request
-                .header(CONTENT_LENGTH, upload.length())
-                .body(upload.into_body(&sent));
-        } else if let Some(bytes) = body {
-            sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-            request = request.body(bytes);
-        }
-        let response = match while_it_moves(idle, &sent, request.send()).await {
-            Some(Ok(response)) => response,
-            Some(Err(error)) => {
-                let own = trouble.and_then(|trouble| trouble.take());
-                return Err(own.unwrap_or_else(|| unreachable(location, &error)));
-            }
-            None => return Err(silent(location, idle)),
-        };
-        meter.answered(response.status());
-        Ok(Answer {
-            response,
-            url,
-            meter,
-            location: location.clone(),
-            idle: self.options.patience.idle,
-        })
-    }
-}
-
-/// Waits for `future` as long as bytes go out; `None` once none has for `idle`.
-async fn while_it_moves<F: Future>(idle: Duration, sent: &AtomicU64, future: F) -> Option<F::Output> {
-    let mut future = std::pin::pin!(future);
-    let mut before = sent.load(Ordering::Relaxed);
-    loop {
-        if let Ok(output) = tokio::time::timeout(idle, &mut future).await {
-            return Some(output);
-        }
-        let now = sent.load(Ordering::Relaxed);
-        if now == before {
-            return None;
-        }
-        before = now;
-    }
 }
 
 impl Registry {
@@ -269,10 +92,7 @@ impl Registry {
                     url = self.redirected(call, &answer)?;
                     let _ = answer.bytes(MAX_ERROR_BYTES).await;
                 }
-                StatusCode::TOO_MANY_REQUESTS
-                | StatusCode::BAD_GATEWAY
-                | StatusCode::SERVICE_UNAVAILABLE
-                | StatusCode::GATEWAY_TIMEOUT => return Err(self.refusal(call, answer).await),
+                status if is_for_later(&call.method, status) => return Err(self.refusal(call, answer).await),
                 _ => return Ok(answer),
             }
         }
@@ -329,7 +149,12 @@ impl Registry {
     async fn refusal(&self, call: &Call<'_>, answer: Answer) -> Failure {
         let (status, headers) = (answer.status(), answer.headers().clone());
         match answer.bytes(MAX_ERROR_BYTES).await {
-            Ok(body) => judged(status, &headers, self.refused(&call.action, status, &body)),
+            Ok(body) => judged(
+                &call.method,
+                status,
+                &headers,
+                self.refused(&call.action, status, &body),
+            ),
             Err(failure) => failure,
         }
     }
@@ -363,33 +188,20 @@ pub(super) fn credentials_help(location: &Location) -> String {
     format!("run `docker login {registry}`, or set IAMSHIP_REGISTRY_USERNAME and IAMSHIP_REGISTRY_PASSWORD")
 }
 
-/// Whether a status asks to come back later.
-pub(super) fn judged(status: StatusCode, headers: &HeaderMap, error: StoreError) -> Failure {
-    let later = matches!(status.as_u16(), 429 | 502 | 503 | 504);
+/// Whether a status asks to come back later. docker-registry on a file system answers 500 to a read of a tag that is
+/// being written at that moment.
+fn is_for_later(method: &Method, status: StatusCode) -> bool {
+    let is_read = matches!(*method, Method::GET | Method::HEAD);
+    matches!(status.as_u16(), 429 | 502 | 503 | 504) || (is_read && status == StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// A refusal, and whether to ask again.
+pub(super) fn judged(method: &Method, status: StatusCode, headers: &HeaderMap, error: StoreError) -> Failure {
+    let later = is_for_later(method, status);
     let again = if later { retry_after(headers) } else { Again::Never };
     Failure { error, again }
 }
 
 fn may_redirect(call: &Call<'_>, status: StatusCode) -> bool {
     matches!(call.method, Method::GET | Method::HEAD) && matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
-}
-
-fn unreachable(location: &Location, error: &reqwest::Error) -> Failure {
-    Failure {
-        error: StoreError::Unreachable {
-            location: location.clone(),
-            reason: transport::reason(error),
-        },
-        again: transport::again(error),
-    }
-}
-
-fn silent(location: &Location, idle: Duration) -> Failure {
-    Failure {
-        error: StoreError::Unreachable {
-            location: location.clone(),
-            reason: format!("nothing came for {} s", idle.as_secs()),
-        },
-        again: Again::Soon,
-    }
 }

@@ -5,9 +5,10 @@ use reqwest::{Method, StatusCode};
 
 use super::Registry;
 use super::envelope::Envelope;
-use super::exchange::{Call, Payload, Reply};
+use super::exchange::{Call, Payload};
 use super::retry::Failure;
 use super::scope::Scope;
+use super::wire::Reply;
 use crate::image::{Digest, MAX_MANIFEST_BYTES, Manifest, Tag, Target, media_type};
 use crate::store::{Listed, Pushed, StoreError};
 

@@ -12,6 +12,7 @@ mod client;
 mod credentials;
 mod envelope;
 mod exchange;
+mod fallback;
 mod manifests;
 mod meter;
 mod options;
@@ -23,6 +24,7 @@ mod tags;
 mod transport;
 mod upload;
 mod verified;
+mod wire;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

@@ -38,17 +38,24 @@ impl From<StoreError> for Failure {
     }
 }
 
+impl Patience {
+    /// So many waits, each about twice as long as the one before, and never the same for two programs.
+    pub(super) fn waits(&self, count: usize) -> impl Iterator<Item = Duration> + use<> {
+        ExponentialBuilder::default()
+            .with_min_delay(self.first_wait)
+            .with_max_delay(self.longest_wait)
+            .with_max_times(count)
+            .with_jitter()
+            .build()
+    }
+}
+
 /// Runs `attempt` until it succeeds, fails for good, or patience ends.
 pub(super) async fn retrying<T, F>(patience: &Patience, mut attempt: impl FnMut() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, Failure>>,
 {
-    let mut waits = ExponentialBuilder::default()
-        .with_min_delay(patience.first_wait)
-        .with_max_delay(patience.longest_wait)
-        .with_max_times(patience.tries.saturating_sub(1))
-        .with_jitter()
-        .build();
+    let mut waits = patience.waits(patience.tries.saturating_sub(1));
     loop {
         let failure = match attempt().await {
             Ok(value) => return Ok(value),

@@ -8,8 +8,9 @@ use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use super::envelope::Envelope;
-use super::exchange::{Call, Reply};
+use super::exchange::Call;
 use super::scope::Scope;
+use super::wire::Reply;
 use super::{Registry, origin};
 use crate::image::Tag;
 use crate::store::StoreError;

@@ -125,7 +125,7 @@ fn chain(error: &reqwest::Error) -> String {
     while let Some(inner) = cause {
         let text = inner.to_string();
         // hyper repeats its cause in its own text.
-        texts.retain(|outer| !outer.contains(&text));
+        texts.retain(|outer| !outer.contains(&text) && !outer.starts_with("client error ("));
         texts.push(text);
         cause = inner.source();
     }
@@ -133,5 +133,65 @@ fn chain(error: &reqwest::Error) -> String {
         [] if error.is_timeout() => "it took too long".to_owned(),
         [] => "the request failed".to_owned(),
         texts => super::envelope::one_line(&texts.join(": ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+
+    use super::*;
+
+    /// Of nobody, for nobody: an empty store would be an error of its own.
+    const CA: &str = "-----BEGIN CERTIFICATE-----
+MIIBeTCCAR+gAwIBAgIUF9w2Nn2WcJFjE0GoyHd7S0obgsIwCgYIKoZIzj0EAwIw
+ETEPMA0GA1UEAwwGbm9ib2R5MCAXDTI2MTEyNDExNDQ0OVoYDzIxMjYxMDMxMTE0
+NDQ5WjARMQ8wDQYDVQQDDAZub2JvZHkwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNC
+AARdwPJTOgDYBmKiCiBGpf8GO7BhGWV4olBlP+Dsm3DrIFzZ9AELJg6ARfPT0dLk
+NnkRbn5ctnPA5DIatfeXkNg6o1MwUTAdBgNVHQ4EFgQU26QBr4vftKQbZi/K10Ku
+ySH3WFQwHwYDVR0jBBgwFoAU26QBr4vftKQbZi/K10KuySH3WFQwDwYDVR0TAQH/
+BAUwAwEB/zAKBggqhkjOPQQDAgNIADBFAiEAlwFOo0vxiTSbeIP5nJ/+P1jqGyc6
+v7J3YikAawbSkfMCIG6qwbQzkPkzyaud+gp5yPiNFuzN+kF73a44aTarjivm
+-----END CERTIFICATE-----
+";
+
+    fn options(ca: &str) -> RegistryOptions {
+        RegistryOptions {
+            ca: Some(ca.as_bytes().to_vec()),
+            ..RegistryOptions::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_without_tls_is_recognised_and_not_asked_again() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("port");
+        let address = listener.local_addr().expect("address");
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("connection");
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        });
+        let url: Url = format!("https://{address}/v2/").parse().expect("address");
+        let client = Transport::default().client(&url, &options(CA)).expect("a client");
+        let error = client.get(url).send().await.expect_err("no TLS");
+        assert!(reason(&error).contains("insecure = true"), "{}", reason(&error));
+        assert_eq!(again(&error), Again::Never);
+        server.join().expect("served");
+    }
+
+    #[test]
+    fn a_ca_that_is_none_is_said_so_and_http_needs_none() {
+        let secure: Url = "https://registry.example.com/".parse().expect("address");
+        let plain: Url = "http://registry.example.com/".parse().expect("address");
+        for rubbish in [
+            "",
+            "rubbish",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        ] {
+            let transport = Transport::default();
+            let error = transport.client(&secure, &options(rubbish)).expect_err(rubbish);
+            assert!(error.contains("CA") || error.contains("certificate"), "{error}");
+            assert!(transport.client(&plain, &options(rubbish)).is_ok());
+        }
     }
 }

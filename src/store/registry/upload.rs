@@ -10,10 +10,11 @@ use reqwest::header::LOCATION;
 use reqwest::{Method, StatusCode};
 use url::Url;
 
-use super::exchange::{Call, Payload, Reply};
+use super::exchange::{Call, Payload};
 use super::retry::{Again, Failure, retrying};
 use super::scope::Scope;
 use super::verified::verified;
+use super::wire::Reply;
 use super::{Registry, origin};
 use crate::image::{Descriptor, Location};
 use crate::store::{BlobSource, BlobStream, Mounted, StoreError};

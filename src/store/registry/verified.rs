@@ -7,10 +7,14 @@ use futures::stream::try_unfold;
 use crate::image::{Descriptor, Digest, Hasher, Location};
 use crate::store::{BlobStream, StoreError};
 
+/// A large chunk passes in pieces, so that the first is on its way while the next is hashed.
+const PIECE: usize = 256 << 10;
+
 /// The same bytes. The last ones are held back until all are known to be right, so nobody ever has a whole wrong blob.
 pub(super) fn verified(stream: BlobStream, location: &Location, blob: &Descriptor) -> BlobStream {
     let state = Passing {
         stream,
+        rest: Bytes::new(),
         held: None,
         hasher: Some(Hasher::default()),
         location: location.clone(),
@@ -25,6 +29,8 @@ pub(super) fn verified(stream: BlobStream, location: &Location, blob: &Descripto
 
 struct Passing {
     stream: BlobStream,
+    /// What has come and was not looked at yet.
+    rest: Bytes,
     held: Option<Bytes>,
     /// `None` once the end has been reached.
     hasher: Option<Hasher>,
@@ -36,18 +42,25 @@ struct Passing {
 impl Passing {
     async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
         while let Some(hasher) = &mut self.hasher {
-            match self.stream.next().await.transpose()? {
-                Some(chunk) if chunk.is_empty() => {}
-                Some(chunk) => {
-                    hasher.update(&chunk);
-                    if hasher.length() > self.size {
-                        return Err(wrong_size(&self.location, self.digest, self.size, hasher.length()));
-                    }
-                    if let Some(ready) = self.held.replace(chunk) {
-                        return Ok(Some(ready));
+            if self.rest.is_empty() {
+                match self.stream.next().await.transpose()? {
+                    Some(chunk) => self.rest = chunk,
+                    None => {
+                        self.finish()?;
+                        continue;
                     }
                 }
-                None => self.finish()?,
+            }
+            let chunk = self.rest.split_to(self.rest.len().min(PIECE));
+            if chunk.is_empty() {
+                continue;
+            }
+            hasher.update(&chunk);
+            if hasher.length() > self.size {
+                return Err(wrong_size(&self.location, self.digest, self.size, hasher.length()));
+            }
+            if let Some(ready) = self.held.replace(chunk) {
+                return Ok(Some(ready));
             }
         }
         Ok(self.held.take())

@@ -92,6 +92,7 @@ async fn a_source_with_wrong_bytes_leaves_nothing_behind() {
         assert!(named, "{error}");
     }
     assert_eq!(server.blob_count("app"), 0);
+    assert!(server.everything().is_empty());
     assert!(!store.has_blob(&right).await.expect("answers"));
 }
 

@@ -176,7 +176,7 @@ async fn an_update_that_another_program_overwrote_is_mended() {
         .header("content-type", media_type::OCI_INDEX)
         .body(theirs);
     let path = format!("GET /v2/app/manifests/{}", fallback(&image));
-    server.answer_next(2, &path, overwritten);
+    server.answer_next(3, &path, overwritten);
     store.push_manifest(&records[1], &target("ours")).await.expect("stored");
     assert_eq!(listed(&store, &image).await, sorted(&records));
     let puts = server

@@ -65,6 +65,8 @@ pub(super) struct Document {
     pub grouped: Vec<u32>,
     /// Where each path's group begins in `grouped`; one more than there are paths.
     pub group_starts: Vec<u32>,
+    /// The file is not well-formed: the last elements are cut off.
+    pub broken: bool,
 }
 
 impl Document {

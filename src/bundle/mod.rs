@@ -8,6 +8,7 @@ use std::fmt;
 
 mod collect;
 mod document;
+mod fill;
 mod malformed;
 mod merge;
 mod placeholder;
@@ -21,6 +22,7 @@ mod tree;
 mod xml;
 
 pub use collect::Use;
+pub use fill::Filled;
 pub use tree::{Node, Tree};
 
 use crate::diagnostic::{Diagnostic, Source, Span};
@@ -29,7 +31,7 @@ use crate::profile::{Format, ParameterName, ServerProfile};
 /// An immutable set of files with placeholders.
 pub struct Bundle {
     tree: Tree,
-    format: Format,
+    profile: ServerProfile,
     parameters: BTreeMap<ParameterName, Vec<Use>>,
 }
 
@@ -49,7 +51,7 @@ impl Bundle {
             .collect();
         let bundle = Self {
             tree,
-            format: profile.format,
+            profile: profile.clone(),
             parameters: reading.parameters,
         };
         (bundle, diagnostics)
@@ -58,11 +60,6 @@ impl Bundle {
     /// The files, in the order in which they were given.
     pub fn files(&self) -> &[Source] {
         self.tree.files()
-    }
-
-    /// How the files were read.
-    pub fn format(&self) -> Format {
-        self.format
     }
 
     /// The merged tree of all files; empty where the format has none.
@@ -101,7 +98,7 @@ impl Bundle {
     pub fn default(&self, place: &Use) -> Option<Cow<'_, str>> {
         let range = place.default_bytes()?;
         let written = self.files()[place.file as usize].text().get(range)?;
-        Some(match self.format {
+        Some(match self.profile.format {
             Format::Xml if place.placement != collect::Placement::Cdata => text::decode_content(written),
             _ => Cow::Borrowed(written),
         })

@@ -129,11 +129,25 @@ impl Grammar {
         (grammar, bad)
     }
 
+    /// The grammar in which nothing is a placeholder.
+    pub(super) fn none() -> Self {
+        Self {
+            open: Finder::new(b"").into_owned(),
+            open_text: String::new(),
+            close: String::new(),
+            separator: None,
+            trim: false,
+            name: None,
+            attributes: false,
+            lookalikes: Vec::new(),
+        }
+    }
+
     /// Where `open` stands in a text, from the left.
     pub(super) fn openings<'t>(&'t self, text: &'t str) -> impl Iterator<Item = usize> + 't {
         // An empty `open` would be everywhere.
-        let text = if self.open_text.is_empty() { "" } else { text };
-        self.open.find_iter(text.as_bytes())
+        let most = if self.open_text.is_empty() { 0 } else { usize::MAX };
+        self.open.find_iter(text.as_bytes()).take(most)
     }
 
     /// Whether the profile takes a name for a placeholder's.
@@ -253,7 +267,7 @@ fn window(text: &str, at: usize) -> &str {
 /// search for literals of its own, and a search for `\$\{` must not cost more than reading the XML.
 fn literal_prefix(pattern: &str) -> String {
     let mut prefix = String::new();
-    if pattern.contains('|') {
+    if has_alternatives(pattern) {
         return prefix;
     }
     let mut characters = pattern.chars().peekable();
@@ -272,6 +286,24 @@ fn literal_prefix(pattern: &str) -> String {
         prefix.push(literal);
     }
     prefix
+}
+
+/// Whether a `|` stands outside of every group, as far as brackets tell.
+fn has_alternatives(pattern: &str) -> bool {
+    let mut depth = 0_i32;
+    let mut characters = pattern.chars();
+    while let Some(c) = characters.next() {
+        match c {
+            '\\' => {
+                characters.next();
+            }
+            '(' | '[' => depth += 1,
+            ')' | ']' => depth -= 1,
+            '|' if depth <= 0 => return true,
+            _ => {}
+        }
+    }
+    false
 }
 
 #[cfg(test)]
@@ -363,6 +395,7 @@ mod tests {
         assert_eq!(literal_prefix("ab?c"), "a");
         assert_eq!(literal_prefix("a|b"), "");
         assert_eq!(literal_prefix("(a)"), "");
+        assert_eq!(literal_prefix(r"\$\((env|sys):"), "$(");
         assert_eq!(literal_prefix(r"\d"), "");
     }
 }

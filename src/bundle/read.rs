@@ -28,6 +28,15 @@ pub(super) struct Reading {
 /// Reads texts as a profile says.
 pub(super) fn read(texts: &[&str], profile: &ServerProfile) -> Reading {
     let (grammar, bad) = Grammar::new(&profile.placeholder);
+    read_with(texts, profile, &grammar, bad)
+}
+
+/// Reads texts in which nothing is a placeholder any more.
+pub(super) fn read_filled(texts: &[&str], profile: &ServerProfile) -> Reading {
+    read_with(texts, profile, &Grammar::none(), Vec::new())
+}
+
+fn read_with(texts: &[&str], profile: &ServerProfile, grammar: &Grammar, bad: Vec<BadPattern>) -> Reading {
     let mut problems: Vec<_> = bad
         .into_iter()
         .map(|BadPattern(pattern)| {
@@ -41,7 +50,7 @@ pub(super) fn read(texts: &[&str], profile: &ServerProfile) -> Reading {
     let mut documents = Vec::with_capacity(texts.len());
     let mut parameters = Parameters::default();
     let mut mentions = Vec::new();
-    for (file, (document, collected)) in read_files(texts, profile.format, &grammar).into_iter().enumerate() {
+    for (file, (document, collected)) in read_files(texts, profile.format, grammar).into_iter().enumerate() {
         documents.push(document);
         parameters.add(collected.parameters);
         problems.extend(collected.problems);

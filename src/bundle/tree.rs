@@ -21,7 +21,8 @@ pub(super) struct NodeId {
     pub index: u32,
 }
 
-/// All files as one tree. Elements of files whose root the server does not load are not in it.
+/// All files as one tree. What stands in files that are not well-formed, or whose root the server does not load, is
+/// not in it.
 pub struct Tree {
     pub(super) files: Vec<Source>,
     pub(super) documents: Vec<Document>,
@@ -142,6 +143,11 @@ impl Tree {
         })
     }
 
+    /// Whether all files are in the tree. If not, nothing can be said of what it lacks.
+    pub fn is_complete(&self) -> bool {
+        self.accepted.iter().all(|accepted| *accepted)
+    }
+
     /// How many elements all files have.
     pub fn size(&self) -> usize {
         self.documents.iter().map(|document| document.elements.len()).sum()
@@ -168,6 +174,15 @@ impl Tree {
         } else {
             id
         }
+    }
+
+    pub(super) fn is_leaf(&self, id: NodeId) -> bool {
+        self.documents[id.file as usize].is_leaf(id.index)
+    }
+
+    /// Whether some file repeats the element's path under one parent.
+    pub(super) fn is_repeated(&self, id: NodeId) -> bool {
+        self.paths.list[self.element(id).path as usize].repeated
     }
 
     /// All places where a merged element stands.
@@ -310,8 +325,7 @@ impl<'t> Node<'t> {
 
     /// Its text as a parser gives it, placeholders unfilled; empty when it has children.
     pub fn text(&self) -> Cow<'t, str> {
-        let document = &self.tree.documents[self.id.file as usize];
-        if document.is_leaf(self.id.index) {
+        if self.tree.is_leaf(self.id) {
             decode_content(self.written())
         } else {
             Cow::Borrowed("")
@@ -320,8 +334,7 @@ impl<'t> Node<'t> {
 
     /// Its text without blanks at the ends, unless the profile says that they mean something.
     pub fn value(&self) -> Cow<'t, str> {
-        let document = &self.tree.documents[self.id.file as usize];
-        if document.is_leaf(self.id.index) {
+        if self.tree.is_leaf(self.id) {
             self.tree.value(self.id)
         } else {
             Cow::Borrowed("")
@@ -366,8 +379,8 @@ impl<'t> Node<'t> {
 
     /// Whether it is one of many values of a leaf-list.
     pub fn is_leaf_list(&self) -> bool {
-        let path = self.element().path as usize;
-        self.is_leaf() && (self.tree.rules[path].leaf_list || self.tree.paths.list[path].repeated)
+        let rule = &self.tree.rules[self.element().path as usize];
+        self.is_leaf() && (rule.leaf_list || (self.tree.is_repeated(self.id) && !rule.known_single))
     }
 
     /// Local names from just below the root to the element.
@@ -409,6 +422,15 @@ impl<'t> Node<'t> {
             self.tag_span()
         } else {
             self.source().span(range)
+        }
+    }
+
+    /// Where a finding points: a leaf's text, else the start tag.
+    pub(super) fn place(&self) -> std::ops::Range<usize> {
+        if self.tree.is_leaf(self.id) {
+            self.text_span().range
+        } else {
+            self.tag_span().range
         }
     }
 

@@ -1,0 +1,422 @@
+//! What the server would see once a stage's values are in: the files with each placeholder replaced.
+//!
+//! Whether a server escapes a value that goes into XML is documented nowhere. It is escaped here: in text and attributes
+//! `&`, `<`, `>` and quotes, in CDATA the section's end, in a JSON string what JSON escapes. So a value is always the
+//! same text after parsing, and no value can add elements. A default is written into the file by its author and stays
+//! as it stands.
+//!
+//! Values may be secrets: a finding in a filled file points at the placeholder in the parameterized one, and tells no
+//! text of the filled one.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::Range;
+
+use camino::Utf8Path;
+
+use super::collect::{Placement, Use};
+use super::problem::Problem;
+use super::text::{escape, escape_cdata, unwritable};
+use super::{Bundle, Tree, read};
+use crate::diagnostic::{Code, Diagnostic, Severity, Source};
+use crate::profile::{Format, ParameterName};
+
+/// A bundle with values in it. It may hold secrets, so `Debug` shows nothing.
+pub struct Filled {
+    tree: Tree,
+}
+
+impl Filled {
+    /// The files: path and text. The text may hold secrets.
+    pub fn files(&self) -> impl Iterator<Item = (&Utf8Path, &str)> {
+        self.tree.files().iter().map(|file| (file.path(), file.text()))
+    }
+
+    /// The merged tree; its texts may hold secrets, and so may its paths. Empty where the format has none.
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+}
+
+impl fmt::Debug for Filled {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Filled(…)")
+    }
+}
+
+impl Bundle {
+    /// Fills in values as the server does: the value that `lookup` gives, else the placeholder's default.
+    ///
+    /// # Errors
+    /// [`ParameterMissing`](Code::ParameterMissing) for a placeholder with neither, [`FilledInvalid`](Code::FilledInvalid)
+    /// for what goes wrong only with these values: a character that the format can't carry, two values for one leaf, two
+    /// entries with one key. What is wrong without values, too, is not repeated.
+    pub fn fill<'v>(&self, lookup: &dyn Fn(&ParameterName) -> Option<&'v str>) -> Result<Filled, Vec<Diagnostic>> {
+        let mut diagnostics = Vec::new();
+        let mut edits: Vec<Vec<Edit<'_>>> = self.files().iter().map(|_| Vec::new()).collect();
+        for (name, uses) in &self.parameters {
+            let value = lookup(name);
+            if value.is_none() && uses.iter().any(|place| place.default.is_none()) {
+                diagnostics.push(self.missing(name, uses));
+            }
+            if let Some(bad) = value
+                .and_then(unwritable)
+                .filter(|_| self.profile.format == Format::Xml)
+            {
+                let message = format!(
+                    "the value of `{name}` has the character U+{:04X}, which XML can't carry",
+                    bad as u32
+                );
+                diagnostics.push(Diagnostic::new(Code::FilledInvalid, message).at(self.span(&uses[0]), "used here"));
+            }
+            for place in uses {
+                let text = match value {
+                    Some(value) => self.written(place, value),
+                    None => Cow::Borrowed(self.default_as_written(place)),
+                };
+                edits[place.file as usize].push(Edit {
+                    source: place.bytes(),
+                    text,
+                });
+            }
+        }
+        if !diagnostics.is_empty() {
+            return Err(diagnostics);
+        }
+        let filled: Vec<_> = self
+            .files()
+            .iter()
+            .zip(edits)
+            .map(|(source, edits)| FilledFile::new(source, edits))
+            .collect();
+        self.read_filled(filled)
+    }
+
+    fn missing(&self, name: &ParameterName, uses: &[Use]) -> Diagnostic {
+        let without: Vec<_> = uses.iter().filter(|place| place.default.is_none()).collect();
+        let diagnostic = Diagnostic::new(Code::ParameterMissing, format!("`{name}` has no value"));
+        without
+            .into_iter()
+            .take(3)
+            .fold(diagnostic, |diagnostic, place| diagnostic.at(self.span(place), ""))
+    }
+
+    fn default_as_written(&self, place: &Use) -> &str {
+        place
+            .default_bytes()
+            .and_then(|range| self.files()[place.file as usize].text().get(range))
+            .unwrap_or_default()
+    }
+
+    /// A value as it must be written at a place.
+    fn written<'v>(&self, place: &Use, value: &'v str) -> Cow<'v, str> {
+        match (self.profile.format, place.placement) {
+            (Format::Xml, Placement::Cdata) => escape_cdata(value),
+            (Format::Xml, _) => escape(value),
+            (Format::Json, _) if self.in_json_string(place) => escape_json(value),
+            (Format::Json | Format::Text, _) => Cow::Borrowed(value),
+        }
+    }
+
+    /// Whether a string of JSON is open before a place. Strings don't go over lines.
+    fn in_json_string(&self, place: &Use) -> bool {
+        let text = self.files()[place.file as usize].text();
+        let before = text.get(..place.bytes().start).unwrap_or_default();
+        let line = before.rfind('\n').map_or(before, |newline| &before[newline..]);
+        let mut open = false;
+        let mut escaped = false;
+        for byte in line.bytes() {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' if open => escaped = true,
+                b'"' => open = !open,
+                _ => {}
+            }
+        }
+        open
+    }
+
+    fn read_filled(&self, filled: Vec<FilledFile>) -> Result<Filled, Vec<Diagnostic>> {
+        let files: Vec<_> = filled
+            .iter()
+            .map(|file| Source::new(file.path.clone(), file.text.as_str()))
+            .collect();
+        let texts: Vec<_> = files.iter().map(Source::text).collect();
+        let mut reading = read::read_filled(&texts, &self.profile);
+        let (tree, merged) = Tree::merge(files, reading.documents, &self.profile);
+        reading.problems.extend(merged);
+        reading.problems.sort_by_key(Problem::order);
+        let mut found: Vec<_> = reading
+            .problems
+            .into_iter()
+            .filter(|problem| problem.severity == Severity::Error)
+            .map(|problem| (problem.code, places_before(&problem, &filled)))
+            .collect();
+        if !found.is_empty() {
+            let known = self.known_problems();
+            found.retain(|found| !known.contains(&key(found)));
+        }
+        let diagnostics: Vec<_> = found
+            .into_iter()
+            .map(|(code, places)| self.filled_invalid(code, places))
+            .collect();
+        let invalid_json = self.invalid_json(&filled);
+        if diagnostics.is_empty() && invalid_json.is_empty() {
+            Ok(Filled { tree })
+        } else {
+            Err(diagnostics.into_iter().chain(invalid_json).collect())
+        }
+    }
+
+    /// What is wrong before anything is filled in.
+    fn known_problems(&self) -> BTreeSet<(Code, Vec<(usize, usize)>)> {
+        let texts: Vec<_> = self.files().iter().map(Source::text).collect();
+        let reading = read::read_filled(&texts, &self.profile);
+        let (_, merged) = Tree::merge(self.files().to_vec(), reading.documents, &self.profile);
+        reading
+            .problems
+            .into_iter()
+            .chain(merged)
+            .map(|problem| {
+                let places = problem.places.into_iter().map(|place| (place.file, place.range));
+                key(&(problem.code, places.collect()))
+            })
+            .collect()
+    }
+
+    fn filled_invalid(&self, code: Code, places: Vec<(usize, Range<usize>)>) -> Diagnostic {
+        let message = format!("once the values are filled in, {}", code.summary());
+        places.into_iter().zip(["here", "and here"]).fold(
+            Diagnostic::new(Code::FilledInvalid, message),
+            |diagnostic, ((file, range), text)| diagnostic.at(self.files()[file].span(range), text),
+        )
+    }
+
+    /// JSON is first whole when it is filled.
+    fn invalid_json(&self, filled: &[FilledFile]) -> Vec<Diagnostic> {
+        if self.profile.format != Format::Json {
+            return Vec::new();
+        }
+        filled
+            .iter()
+            .enumerate()
+            .filter_map(|(file, text)| {
+                let error = serde_json::from_str::<serde::de::IgnoredAny>(&text.text).err()?;
+                let at = text.before(&text.offset(error.line(), error.column()));
+                let message = "once the values are filled in, the file is not JSON";
+                Some(Diagnostic::new(Code::FilledInvalid, message).at(self.files()[file].span(at), "up to here it is"))
+            })
+            .collect()
+    }
+}
+
+/// The places of a problem as they are in the parameterized files.
+fn places_before(problem: &Problem, filled: &[FilledFile]) -> Vec<(usize, Range<usize>)> {
+    problem
+        .places
+        .iter()
+        .map(|place| (place.file, filled[place.file].before(&place.range)))
+        .collect()
+}
+
+fn key((code, places): &(Code, Vec<(usize, Range<usize>)>)) -> (Code, Vec<(usize, usize)>) {
+    (*code, places.iter().map(|(file, range)| (*file, range.start)).collect())
+}
+
+fn escape_json(value: &str) -> Cow<'_, str> {
+    match serde_json::to_string(value) {
+        Ok(quoted) => Cow::Owned(quoted[1..quoted.len() - 1].to_owned()),
+        Err(_) => Cow::Borrowed(value),
+    }
+}
+
+/// A placeholder's bytes and what takes their place.
+struct Edit<'v> {
+    source: Range<usize>,
+    text: Cow<'v, str>,
+}
+
+/// A filled text, with the way back.
+struct FilledFile {
+    path: camino::Utf8PathBuf,
+    text: String,
+    /// What was filled in: bytes here, bytes in the parameterized file; from the left.
+    pieces: Vec<(Range<usize>, Range<usize>)>,
+}
+
+impl FilledFile {
+    fn new(source: &Source, mut edits: Vec<Edit<'_>>) -> Self {
+        edits.sort_by_key(|edit| edit.source.start);
+        let from = source.text();
+        let mut text = String::with_capacity(from.len() + edits.iter().map(|edit| edit.text.len()).sum::<usize>());
+        let mut pieces = Vec::with_capacity(edits.len());
+        let mut done = 0;
+        for edit in edits {
+            text.push_str(&from[done..edit.source.start]);
+            let start = text.len();
+            text.push_str(&edit.text);
+            pieces.push((start..text.len(), edit.source.clone()));
+            done = edit.source.end;
+        }
+        text.push_str(&from[done..]);
+        Self {
+            path: source.path().to_owned(),
+            text,
+            pieces,
+        }
+    }
+
+    /// Where a range stood before. What lies in a filled-in piece becomes its placeholder.
+    fn before(&self, range: &Range<usize>) -> Range<usize> {
+        let start = self.before_offset(range.start, |source| source.start);
+        let end = self.before_offset(range.end, |source| source.end);
+        start..end.max(start)
+    }
+
+    fn before_offset(&self, at: usize, within: fn(&Range<usize>) -> usize) -> usize {
+        let next = self.pieces.partition_point(|(filled, _)| filled.start < at);
+        let Some((filled, source)) = next.checked_sub(1).map(|index| &self.pieces[index]) else {
+            return at;
+        };
+        if at < filled.end {
+            within(source)
+        } else {
+            at - filled.end + source.end
+        }
+    }
+
+    /// The character after a line and column, both from 1 and in bytes.
+    fn offset(&self, line: usize, column: usize) -> Range<usize> {
+        let start = match line {
+            0 | 1 => 0,
+            line => memchr::memchr_iter(b'\n', self.text.as_bytes())
+                .nth(line - 2)
+                .map_or(self.text.len(), |newline| newline + 1),
+        };
+        let at = (start + column).min(self.text.len());
+        let at = (0..=at).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0);
+        let length = self.text[at..].chars().next().map_or(0, char::len_utf8);
+        at..at + length
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::bundle::testing::{codes, config, findings, profile, read, read_as, read_contents};
+
+    fn fill(bundle: &Bundle, values: &[(&str, &str)]) -> Result<Filled, Vec<Diagnostic>> {
+        let values: BTreeMap<_, _> = values.iter().copied().collect();
+        bundle.fill(&|name| values.get(name.as_str()).copied())
+    }
+
+    fn text(filled: &Filled, file: usize) -> String {
+        filled.files().nth(file).expect("a file").1.to_owned()
+    }
+
+    fn refused(bundle: &Bundle, values: &[(&str, &str)]) -> Vec<Diagnostic> {
+        fill(bundle, values).err().expect("a refusal")
+    }
+
+    #[test]
+    fn values_are_the_same_text_after_parsing() {
+        let (bundle, _) = read_contents(&["<a>x#{V}y</a><b><![CDATA[#{V}]]></b><c>#{D | a &amp; b}</c><!-- #{V} -->"]);
+        let value = "1 < 2 & \"]]>\" 'é'";
+        let filled = fill(&bundle, &[("V", value)]).expect("filled");
+        let get = |name: &str| {
+            filled
+                .tree()
+                .find(&name.parse().unwrap())
+                .next()
+                .unwrap()
+                .text()
+                .into_owned()
+        };
+        assert_eq!(get("a"), format!("x{value}y"));
+        assert_eq!(get("b"), value);
+        assert_eq!(get("c"), "a & b");
+        assert!(text(&filled, 0).contains("<!-- #{V} -->"));
+        assert_eq!(format!("{filled:?}"), "Filled(…)");
+    }
+
+    #[test]
+    fn a_placeholder_without_value_and_default_is_missing() {
+        let (bundle, _) = read_contents(&["<a>#{X}</a><b>#{X | d}</b><c>#{Y | d}</c>"]);
+        let diagnostics = refused(&bundle, &[]);
+        assert_eq!(findings(&diagnostics), ["parameter-missing 0.xml:1:52"]);
+    }
+
+    #[test]
+    fn what_breaks_only_with_these_values_points_at_the_parameterized_file() {
+        let (bundle, diagnostics) = read_contents(&["<e><u>#{A}</u></e><l><id>#{B}</id></l>\n<l><id>#{C}</id></l>"]);
+        assert_eq!(findings(&diagnostics), [""; 0]);
+        assert!(fill(&bundle, &[("A", "s"), ("B", "1"), ("C", "2")]).is_ok());
+        let diagnostics = refused(
+            &bundle,
+            &[("A", "longer than it was"), ("B", "hidden"), ("C", "hidden")],
+        );
+        assert_eq!(findings(&diagnostics), ["filled-invalid 0.xml:2:1"]);
+        assert_eq!(diagnostics[0].labels[1].span.text(), "<l>");
+        assert!(!format!("{diagnostics:?}").contains("hidden"));
+
+        let diagnostics = refused(&bundle, &[("A", "hidden\u{1}"), ("B", "1"), ("C", "2")]);
+        assert_eq!(codes(&diagnostics), [Code::FilledInvalid]);
+        assert_eq!(diagnostics[0].labels[0].span.text(), "#{A}");
+        assert!(!format!("{diagnostics:?}").contains("hidden"));
+    }
+
+    #[test]
+    fn what_was_wrong_before_is_not_repeated() {
+        let (bundle, diagnostics) = read_contents(&["<e><u>1</u><v>#{LONG}</v></e>", "<e><v>#{LONG}</v><u>2</u></e>"]);
+        assert_eq!(codes(&diagnostics), [Code::MergeConflict]);
+        assert!(fill(&bundle, &[("LONG", "a long value that moves everything")]).is_ok());
+    }
+
+    #[test]
+    fn json_is_escaped_in_strings_and_checked_when_it_is_whole() {
+        let mut json = profile();
+        json.format = Format::Json;
+        json.placeholder.open = "$(env:".into();
+        json.placeholder.close = ")".into();
+        json.placeholder.default = Some(":-".into());
+        let source = "{\n\"a\": \"x $(env:A)\", \"b\": $(env:B:-true)\n}";
+        let (bundle, diagnostics) = read_as(&[source], &json);
+        assert_eq!(findings(&diagnostics), [""; 0]);
+        assert_eq!(bundle.parameters().len(), 2);
+        assert_eq!(bundle.path(&bundle.parameters()["A"][0]), "");
+        let filled = fill(&bundle, &[("A", "\"\n")]).expect("filled");
+        assert_eq!(text(&filled, 0), "{\n\"a\": \"x \\\"\\n\", \"b\": true\n}");
+        let diagnostics = refused(&bundle, &[("A", "a"), ("B", "hidden")]);
+        assert_eq!(findings(&diagnostics), ["filled-invalid 0.xml:2:26"]);
+        assert!(!format!("{diagnostics:?}").contains("hidden"));
+    }
+
+    proptest! {
+        /// A placeholder filled with itself changes nothing.
+        #[test]
+        fn identity(parts in proptest::collection::vec("(<a>|</a>|#\\{[A-C]\\}|[ -%'-;=?-~]{0,6}|&lt;|\r\n|é)", 0..12)) {
+            let source = config(&parts.concat());
+            let (bundle, diagnostics) = read(&[&source]);
+            prop_assert_eq!(bundle.files()[0].text(), &source);
+            prop_assume!(diagnostics.is_empty() && bundle.parameters().values().flatten().all(|place| place.default.is_none()));
+            let own: BTreeMap<_, _> = bundle.parameters().keys().map(|name| (name.clone(), format!("#{{{name}}}"))).collect();
+            let filled = bundle.fill(&|name| own.get(name).map(String::as_str)).expect("filled");
+            prop_assert_eq!(text(&filled, 0), source);
+        }
+
+        /// Whatever a value holds, it is one element's text and nothing else.
+        #[test]
+        fn no_value_adds_elements(value in "[^\u{0}-\u{1f}\u{fffe}\u{ffff}]{0,20}") {
+            let (bundle, _) = read_contents(&["<a>#{V}</a><b><![CDATA[#{V}]]></b>"]);
+            let filled = fill(&bundle, &[("V", &value)]).expect("filled");
+            prop_assert_eq!(filled.tree().size(), 3);
+            let texts: Vec<_> = filled.tree().leaves().map(|leaf| leaf.text().into_owned()).collect();
+            prop_assert_eq!(texts, [value.clone(), value]);
+        }
+    }
+}

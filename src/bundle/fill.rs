@@ -392,7 +392,7 @@ mod tests {
         let filled = fill(&bundle, &[("A", "\"\n")]).expect("filled");
         assert_eq!(text(&filled, 0), "{\n\"a\": \"x \\\"\\n\", \"b\": true\n}");
         let diagnostics = refused(&bundle, &[("A", "a"), ("B", "hidden")]);
-        assert_eq!(findings(&diagnostics), ["filled-invalid 0.xml:2:26"]);
+        assert_eq!(findings(&diagnostics), ["filled-invalid 0.xml:2:25"]);
         assert!(!format!("{diagnostics:?}").contains("hidden"));
     }
 

@@ -53,8 +53,8 @@ pub(crate) fn profile() -> ServerProfile {
         what = "a key"
         [[references]]
         what = "data source"
-        defined_by = ["facilities/data-source"]
-        used_by = ["**/data-source-id"]
+        defined-by = ["facilities/data-source"]
+        used-by = ["**/data-source-id"]
         "##,
     )
     .expect("a profile")

@@ -18,7 +18,7 @@ mod trust;
 
 pub use dsse::{Envelope, EnvelopeError, IN_TOTO, MAX_ENVELOPE_BYTES, Signature};
 pub use keys::{Algorithm, BadSignature, FINGERPRINT, KeyError, PublicKey, SigningKey};
-pub use record::{Envelopes, Record, RecordContent, RecordError, RecordKind, VerifiedRecord};
+pub use record::{Envelopes, Record, RecordContent, RecordError, RecordKind};
 pub use statement::{Predicate, PredicateBody, Statement, StatementError, Subject};
 pub use tag::{HistoryTag, RecordTag};
 pub use trust::{Signer, TrustedKeys, Verified, VerifyError};

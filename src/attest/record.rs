@@ -10,8 +10,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::{
-    Envelope, EnvelopeError, HistoryTag, MAX_ENVELOPE_BYTES, Predicate, PredicateBody, RecordTag, Statement,
-    TrustedKeys, Verified, VerifyError,
+    Envelope, EnvelopeError, HistoryTag, MAX_ENVELOPE_BYTES, Predicate, RecordTag, Statement, TrustedKeys, Verified,
+    VerifyError,
 };
 use crate::image::{Descriptor, Digest, ImageManifest, Manifest, Tag, media_type};
 use crate::project::StageName;
@@ -196,7 +196,6 @@ impl Record {
             }
             let envelopes = Envelopes::Blobs(layers().cloned().collect());
             return Ok(RecordContent {
-                record: manifest.digest(),
                 kind,
                 subject,
                 envelopes,
@@ -209,7 +208,6 @@ impl Record {
         // A mix of both forms is nothing that iamship writes: the count no longer fits the numbers then.
         let envelopes = (0..count).map(envelope).collect::<Result<_, RecordError>>()?;
         Ok(RecordContent {
-            record: manifest.digest(),
             kind,
             subject,
             envelopes: Envelopes::Inside(envelopes),
@@ -220,8 +218,6 @@ impl Record {
 /// What a record's manifest holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordContent {
-    /// The manifest's digest.
-    pub record: Digest,
     /// As it calls itself.
     pub kind: RecordKind,
     /// As it says; the statements must say so too.
@@ -238,7 +234,7 @@ impl RecordContent {
         subject: &Digest,
         envelopes: &[Envelope],
         trusted: &TrustedKeys,
-    ) -> Result<VerifiedRecord, VerifyError> {
+    ) -> Result<Vec<Verified<Statement>>, VerifyError> {
         if self.subject.digest != *subject {
             return Err(VerifyError::OtherSubject(*subject));
         }
@@ -260,42 +256,7 @@ impl RecordContent {
         if statements.is_empty() {
             return Err(VerifyError::Untrusted);
         }
-        Ok(VerifiedRecord {
-            record: self.record,
-            kind: self.kind,
-            statements,
-        })
-    }
-}
-
-/// A record that counts.
-#[derive(Clone, Debug)]
-pub struct VerifiedRecord {
-    record: Digest,
-    kind: RecordKind,
-    statements: Vec<Verified<Statement>>,
-}
-
-impl VerifiedRecord {
-    /// The manifest's digest: what `previous` names. Others can wrap the same statements into another record;
-    /// [`Verified::payload_digest`] tells that they are the same.
-    pub fn record(&self) -> Digest {
-        self.record
-    }
-
-    /// Which act.
-    pub fn kind(&self) -> RecordKind {
-        self.kind
-    }
-
-    /// All statements, at least one.
-    pub fn statements(&self) -> &[Verified<Statement>] {
-        &self.statements
-    }
-
-    /// The statement of that kind: `record.of::<Promotion>()`.
-    pub fn of<P: PredicateBody>(&self) -> Option<Verified<P>> {
-        self.statements.iter().find_map(Verified::of)
+        Ok(statements)
     }
 }
 
@@ -448,14 +409,10 @@ mod tests {
                 .expect("reads")
                 .verify(&digest, envelopes, &trusted)
         };
-        let (record, envelopes) = promoted(&key);
+        let (_, envelopes) = promoted(&key);
         let verified = verify(RecordKind::Promoted, &envelopes, samples::digest()).expect("counts");
-        assert_eq!(
-            (verified.record(), verified.kind()),
-            (record.manifest().digest(), RecordKind::Promoted)
-        );
-        assert_eq!(verified.of::<Promotion>().expect("is there").stage, samples::stage());
-        assert!(verified.of::<Summary>().is_some() && verified.statements().len() == 2);
+        assert_eq!(verified[0].of::<Promotion>().expect("is one").stage, samples::stage());
+        assert!(verified[1].of::<Summary>().is_some() && verified.len() == 2);
 
         let foreign = [envelopes[0].clone(), promoted(&stranger).1[1].clone()];
         let other = Digest::of(b"other image");

@@ -81,6 +81,7 @@ pub(super) fn promotion() -> Predicate {
         version: "11.3.1-0123456789ab".to_owned(),
         previous: vec![Digest::of(b"previous")],
         replaces: None,
+        tag: "eu-staging-20260102-1".parse().expect("tag"),
         at: at(),
         by: "ci".to_owned(),
         gates: vec![GateOutcome {

@@ -14,6 +14,7 @@
 //! | 2 | [`values`] | what a stage gives the parameters, and the contract |
 //! | 3 | [`store`] | where images live: memory, layout folder, registry |
 //! | 3 | [`secrets`] | where secrets come from |
+//! | 3 | [`git`] | what the git program knows of the project |
 //! | 4 | [`checks`] | the rules |
 //! | 4 | [`attest`] | keys, envelopes, statements; cosign-compatible |
 //! | 4 | [`report`] | findings for other programs: JSON, SARIF, annotations |
@@ -25,11 +26,12 @@
 
 pub mod attest;
 pub mod bundle;
-
 pub mod checks;
+pub mod cli;
 pub mod diagnostic;
 pub mod git;
 pub mod image;
+pub mod ops;
 pub mod profile;
 pub mod project;
 pub mod promotion;

@@ -1,3 +1,5 @@
 //! Parses, runs, exits.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    iamship::cli::main()
+}

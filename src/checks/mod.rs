@@ -110,6 +110,37 @@ pub fn run(context: &Context<'_>) -> Vec<Diagnostic> {
     with_severities(findings.collect(), &context.project.severities)
 }
 
+/// What a stage lacks to start a digest that asks for `contract`: values that are missing, empty or of the wrong type.
+///
+/// Needs no configuration: the contract travels with the digest.
+pub fn completeness(project: &Project, contract: &Contract, stage: &StageInput) -> Vec<Diagnostic> {
+    let stages = std::slice::from_ref(stage);
+    let view = View {
+        project,
+        contract,
+        stages,
+        all_stages: stages,
+        bundle: None,
+    };
+    let rules = [
+        parameter_missing::find,
+        parameter_misspelt::find,
+        parameter_empty::find,
+        parameter_type::find,
+    ];
+    let findings = rules.iter().flat_map(|find| find(&view)).collect();
+    with_severities(findings, &project.severities)
+}
+
+/// Ids of the configuration that nothing defines; values play no part.
+pub fn references(context: &Context<'_>) -> Vec<Diagnostic> {
+    let rules = RULES
+        .iter()
+        .filter(|rule| rule.codes.contains(&Code::ReferenceDangling));
+    let findings = rules.flat_map(|rule| (rule.run)(context)).collect();
+    with_severities(findings, &context.project.severities)
+}
+
 /// Applies `[checks]`: another severity for a code, or (`None`) nothing of it.
 pub fn with_severities(
     diagnostics: Vec<Diagnostic>,

@@ -16,6 +16,6 @@ pub use name::{InvalidParameterName, ParameterName};
 pub use parameter::{ParameterType, Secrecy};
 pub use path::{InvalidPattern, PathPattern};
 pub use server::{
-    ConfigFolder, Format, Health, InvalidProfile, ListRule, Lookalike, NameHint, PlaceholderSyntax, Port,
-    ReferenceRule, RejectedRoot, Root, SecretRule, ServerProfile, XmlShape,
+    ComponentRule, ConfigFolder, Format, Health, InvalidProfile, ListRule, Lookalike, NameHint, PlaceholderSyntax,
+    Port, ReferenceRule, RejectedRoot, Root, SecretRule, ServerProfile, XmlShape,
 };

@@ -36,6 +36,9 @@ pub struct ServerProfile {
     /// Ids that must be defined somewhere.
     #[serde(default)]
     pub references: Vec<ReferenceRule>,
+    /// What is worth listing in a bill of materials: list entries, by their key.
+    #[serde(default)]
+    pub components: Vec<ComponentRule>,
     /// What it listens on.
     #[serde(default)]
     pub ports: Vec<Port>,
@@ -224,6 +227,16 @@ pub struct ReferenceRule {
     /// Globs over paths in the image: a file there defines an id too, its name without the ending.
     #[serde(default)]
     pub files: Vec<String>,
+}
+
+/// List entries that a bill of materials names.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ComponentRule {
+    /// The entries.
+    pub path: PathPattern,
+    /// For people: "client".
+    pub what: String,
 }
 
 /// A port that the server listens on.

@@ -129,12 +129,12 @@ async fn read_manifest(
         Ok(content) => content,
         Err(error) => return ignored(error.to_string()),
     };
-    let envelopes = match content.envelopes {
-        Envelopes::Inside(envelopes) => envelopes,
+    let envelopes = match &content.envelopes {
+        Envelopes::Inside(envelopes) => envelopes.clone(),
         Envelopes::Blobs(blobs) => {
             let mut envelopes = Vec::new();
             for blob in blobs {
-                let bytes = read_blob(store, &blob, MAX_ENVELOPE_BYTES).await?;
+                let bytes = read_blob(store, blob, MAX_ENVELOPE_BYTES).await?;
                 match Envelope::parse(bytes) {
                     Ok(envelope) => envelopes.push(envelope),
                     Err(error) => return ignored(error.to_string()),
@@ -143,14 +143,18 @@ async fn read_manifest(
             envelopes
         }
     };
-    let mut statements = Vec::new();
-    for envelope in &envelopes {
-        match trusted.verify(envelope, &content.subject.digest) {
-            Ok(statement) if content.kind.carries(&statement.predicate) => statements.push(statement),
-            Ok(_) => return ignored(format!("a record of kind `{}` can't say that", content.kind)),
-            Err(error) => return ignored(error.to_string()),
+    let statements = match content.verify(&content.subject.digest, &envelopes, trusted) {
+        Ok(statements) => statements,
+        Err(error) if error.is_noise() => return ignored(error.to_string()),
+        // A trusted key said something that can't be read here: it may be a failure or a rejection.
+        Err(error) => {
+            return Err(StoreError::Refused {
+                location: store.location().clone(),
+                action: format!("reading the record `{tag}`"),
+                reason: error.to_string(),
+            });
         }
-    }
+    };
     Ok(Reading::Counts(Box::new(VerifiedRecord {
         manifest,
         subject: content.subject,

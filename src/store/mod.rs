@@ -22,11 +22,6 @@ pub use registry::{
     docker_config_paths,
 };
 
-pub use registry::{
-    Credentials, Observer, Patience, Registry, RegistryClient, RegistryOptions, RequestSummary, Security, Traffic,
-    docker_config_paths,
-};
-
 use std::fmt;
 use std::pin::Pin;
 

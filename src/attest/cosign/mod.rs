@@ -77,6 +77,28 @@ impl Projection {
     }
 }
 
+/// The manifest with the layers of another one after its own; `None` if it has them all. For carrying signatures to a
+/// repository that has some already: nothing that is there is lost. The other's layers must be copied before.
+pub fn unite(existing: &Manifest, other: &Manifest) -> Result<Option<Projection>, CosignError> {
+    let own = &image(existing)?.layers;
+    let added: Vec<Descriptor> = image(other)?
+        .layers
+        .iter()
+        .filter(|layer| !own.contains(layer))
+        .cloned()
+        .collect();
+    if added.is_empty() {
+        return Ok(None);
+    }
+    let mut projection = Projection::append(
+        Some(existing),
+        added.into_iter().map(|layer| (layer, Bytes::new())).collect(),
+    )?;
+    // Only the configuration is new; the layers' bytes are not at hand here.
+    projection.blobs.retain(|(_, bytes)| !bytes.is_empty());
+    Ok(Some(projection))
+}
+
 /// The image configuration as cosign writes it. cosign reads it only to append, and then refuses one that does not
 /// list each layer ("mismatched fs layers and diff ids"): so it can't be a constant, and must be written anew each time.
 fn configuration(layers: &[Value]) -> serde_json::Result<Bytes> {

@@ -1,14 +1,17 @@
 //! How to copy, and who is told about it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::image::Descriptor;
+use crate::image::{Descriptor, Digest};
 
 /// How to copy.
 #[derive(Clone)]
 pub struct CopyOptions {
     /// How many requests and blobs at a time.
     pub parallel: usize,
+    /// Blobs that were made just now: no other repository has them, so none is asked for them.
+    pub fresh: HashSet<Digest>,
     /// Who is told how far it is.
     pub progress: Arc<dyn CopyProgress>,
 }
@@ -17,6 +20,7 @@ impl Default for CopyOptions {
     fn default() -> Self {
         Self {
             parallel: 8,
+            fresh: HashSet::new(),
             progress: Arc::new(Quiet),
         }
     }

@@ -208,7 +208,7 @@ impl<'a> Transfer<'a> {
 
     async fn bring_one(&self, blob: &Descriptor) -> Result<Arrival, StoreError> {
         // A mount is a short cut: where it is not allowed or fails, the long way says what is wrong.
-        let mount = self.mount && !self.mounted.contains(&blob.digest);
+        let mount = self.mount && !self.mounted.contains(&blob.digest) && !self.options.fresh.contains(&blob.digest);
         if mount
             && matches!(
                 self.target.mount_blob(blob, self.source.location()).await,

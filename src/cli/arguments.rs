@@ -1,0 +1,353 @@
+//! The arguments, as clap reads them.
+
+use camino::Utf8PathBuf;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Bake an identity server's configuration into one signed image, and promote the tested digest from stage to stage.
+#[derive(Debug, Parser)]
+#[command(
+    name = "iamship",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    after_help = "Examples:
+  iamship init shop && cd shop            start a project
+  iamship check                           is everything there, for every stage?
+  iamship build                           one signed image; it enters the first stage
+  iamship test dev                        test it with dev's values
+  iamship promote dev staging             move staging to the last tested digest
+  iamship explain staging prod            what holds the next promotion, and what mends it
+  iamship status                          one row a stage
+
+Exit codes: 0 done, 1 the answer is no, 2 your input, 3 the world (network, registry), 101 a bug"
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags of every verb.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Global {
+    /// Run as if started in this folder
+    #[arg(short = 'C', long = "directory", value_name = "DIR", global = true)]
+    pub(crate) directory: Option<Utf8PathBuf>,
+    /// How the answer is written; `sarif` and `github` are for `check`
+    #[arg(long, value_enum, global = true, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// Only the answer and what is wrong
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say more: every request (-v), every detail (-vv)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// When to use colours; `NO_COLOR` is honoured
+    #[arg(long, value_enum, global = true, default_value_t = ColorChoice::Auto)]
+    pub(crate) color: ColorChoice,
+    /// No progress bars, only lines
+    #[arg(long, global = true)]
+    pub(crate) no_progress: bool,
+}
+
+/// How the answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+    Sarif,
+    Github,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Init(Init),
+    Keygen(Keygen),
+    Lock(Lock),
+    Parameters(Parameters),
+    Check(Check),
+    Build(Build),
+    Test(Test),
+    #[command(subcommand)]
+    Attest(Attest),
+    Promote(Promote),
+    Explain(Explain),
+    Rollback(Rollback),
+    Status(Status),
+    History(History),
+    Verify(Verify),
+    Completions(Completions),
+    Man(Man),
+}
+
+/// Write a starter project that passes `check`
+///
+/// Nothing is ever overwritten.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  iamship init                            here
+  iamship init shop --server keycloak     in a new folder, for Keycloak")]
+pub(crate) struct Init {
+    /// The folder; this one when absent
+    pub(crate) folder: Option<Utf8PathBuf>,
+    /// Which identity server: curity, keycloak, generic
+    #[arg(long, default_value = "curity", value_name = "NAME")]
+    pub(crate) server: String,
+    /// Print what would be written
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Make a signing key
+///
+/// The private key is in cosign's encrypted format. Its password comes from `IAMSHIP_KEY_PASSWORD`, else
+/// `COSIGN_PASSWORD`, else it is asked for on a terminal.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  iamship keygen                          keys/iamship.key and keys/iamship.pub
+  IAMSHIP_KEY_PASSWORD=… iamship keygen --out keys/ops --algorithm ed25519")]
+pub(crate) struct Keygen {
+    /// Where to write PREFIX.key and PREFIX.pub
+    #[arg(long, default_value = "keys/iamship", value_name = "PREFIX")]
+    pub(crate) out: Utf8PathBuf,
+    /// Which kind of key
+    #[arg(long, value_enum, default_value_t = KeyAlgorithm::EcdsaP256)]
+    pub(crate) algorithm: KeyAlgorithm,
+    /// Print what would be written
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeyAlgorithm {
+    EcdsaP256,
+    Ed25519,
+}
+
+/// Pin the base image by digest in `iamship.lock`
+///
+/// `build` does it when there is no lock file; with one it never moves it.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  iamship lock                            pin it, or show the pin
+  iamship lock --update                   move the pin to what the tag names now")]
+pub(crate) struct Lock {
+    /// Move the pin to what the base's tag names now
+    #[arg(long)]
+    pub(crate) update: bool,
+    /// Print what would be written
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Show every parameter, where it is used, and what each stage gives it
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  iamship parameters                      a table, one column a stage
+  iamship parameters --format json        for scripts")]
+pub(crate) struct Parameters {}
+
+/// Check the project, its configuration and the stages' values
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  iamship check                           everything, for every stage
+  iamship check prod                      for one stage
+  iamship check --format sarif            for code scanning; `github` writes annotations")]
+pub(crate) struct Check {
+    /// The stages to check; all when none is named
+    #[arg(value_name = "STAGE")]
+    pub(crate) stages: Vec<String>,
+    /// Warnings count as errors
+    #[arg(long)]
+    pub(crate) deny_warnings: bool,
+}
+
+/// Check, bake, push and sign one image, and let it enter the first stage
+///
+/// The same inputs give the same digest. An image that is in the store already is not made again.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  iamship build                           the whole of it
+  iamship build --no-stage                leave the first stage alone
+  iamship build --dry-run                 the digest it would have, nothing written")]
+pub(crate) struct Build {
+    /// Leave the first stage as it is
+    #[arg(long)]
+    pub(crate) no_stage: bool,
+    /// Print what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Test a digest with a stage's values and record the result
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  iamship test dev                        what dev runs now
+  iamship test staging --digest sha256:…  another digest, with staging's values")]
+pub(crate) struct Test {
+    pub(crate) stage: String,
+    /// A digest or version; what the stage runs now when absent
+    #[arg(long, value_name = "DIGEST|VERSION")]
+    pub(crate) digest: Option<String>,
+    /// Test, but record nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Record a statement about a digest
+#[derive(Debug, Subcommand)]
+pub(crate) enum Attest {
+    Tested(AttestTested),
+}
+
+/// Record the result of a suite that ran elsewhere
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  iamship attest tested staging --suite e2e --result passed --url https://ci.example.com/42
+  iamship attest tested staging --suite e2e --report junit.xml")]
+pub(crate) struct AttestTested {
+    pub(crate) stage: String,
+    /// The suite's name
+    #[arg(long)]
+    pub(crate) suite: String,
+    /// How it ended; may be left out with a report, which tells it
+    #[arg(long, value_enum, required_unless_present = "report")]
+    pub(crate) result: Option<TestResult>,
+    /// A digest or version; what the stage runs now when absent
+    #[arg(long, value_name = "DIGEST|VERSION")]
+    pub(crate) digest: Option<String>,
+    /// Where the run can be seen
+    #[arg(long)]
+    pub(crate) url: Option<String>,
+    /// A JUnit file with the single tests
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<Utf8PathBuf>,
+    /// Print what would be recorded
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TestResult {
+    Passed,
+    Failed,
+}
+
+/// Move a stage to the last tested digest of the one before it
+///
+/// Nothing is rebuilt. It moves only when every gate passes: see `iamship explain`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  iamship promote dev staging
+  iamship promote staging prod --dry-run  judge and plan, write nothing
+  iamship promote staging prod --digest sha256:…
+  iamship promote staging prod --expect-current sha256:…")]
+pub(crate) struct Promote {
+    /// The stage to take it from
+    pub(crate) from: String,
+    /// The stage to move
+    pub(crate) to: String,
+    /// This digest or version instead of the last tested one
+    #[arg(long, value_name = "DIGEST|VERSION")]
+    pub(crate) digest: Option<String>,
+    /// Hold unless the stage runs this digest now
+    #[arg(long, value_name = "DIGEST")]
+    pub(crate) expect_current: Option<String>,
+    /// Also move to a digest that is older than what the stage runs
+    #[arg(long)]
+    pub(crate) allow_older: bool,
+    /// Judge and plan, write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Judge a promotion without writing; for each hold the command that mends it
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  iamship explain staging prod")]
+pub(crate) struct Explain {
+    /// The stage to take it from
+    pub(crate) from: String,
+    /// The stage to move
+    pub(crate) to: String,
+    /// This digest or version instead of the last tested one
+    #[arg(long, value_name = "DIGEST|VERSION")]
+    pub(crate) digest: Option<String>,
+    /// Also move to a digest that is older than what the stage runs
+    #[arg(long)]
+    pub(crate) allow_older: bool,
+}
+
+/// Move a stage back to its previous good digest
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  iamship rollback prod
+  iamship rollback prod --to 11.3.1-0123456789ab")]
+pub(crate) struct Rollback {
+    pub(crate) stage: String,
+    /// A digest or version that ran there before
+    #[arg(long, value_name = "DIGEST|VERSION")]
+    pub(crate) to: Option<String>,
+    /// Hold unless the stage runs this digest now
+    #[arg(long, value_name = "DIGEST")]
+    pub(crate) expect_current: Option<String>,
+    /// Judge and plan, write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Show what each stage runs
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  iamship status
+  iamship status --format json | jq -r '.stages[] | \"\\(.name) \\(.digest)\"'")]
+pub(crate) struct Status {}
+
+/// Show what ran in a stage, newest first, and who moved it
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  iamship history prod
+  iamship history prod --limit 3")]
+pub(crate) struct History {
+    pub(crate) stage: String,
+    /// How many entries
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    pub(crate) limit: usize,
+}
+
+/// Verify an image: its content, its signatures, its statements
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  iamship verify prod                     what a stage runs
+  iamship verify sha256:…                 a digest in the project's repository
+  iamship verify registry.example.com/iam/idsvr:prod")]
+pub(crate) struct Verify {
+    /// A stage, a version, a digest, or a whole reference
+    #[arg(value_name = "REFERENCE|DIGEST|STAGE")]
+    pub(crate) what: String,
+}
+
+/// Write the completions of a shell
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  iamship completions bash > /etc/bash_completion.d/iamship
+  iamship completions zsh > \"${fpath[1]}/_iamship\"")]
+pub(crate) struct Completions {
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Write the man pages, one a verb
+#[derive(Args, Debug)]
+pub(crate) struct Man {
+    /// The folder to write them to
+    #[arg(long, default_value = "man", value_name = "DIR")]
+    pub(crate) out: Utf8PathBuf,
+}

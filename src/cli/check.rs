@@ -1,0 +1,49 @@
+//! `iamship check`
+
+use super::Outcome;
+use super::arguments::{Check, Format};
+use super::connect::yes_or_no;
+use super::shell::{Paint, Shell};
+use crate::diagnostic::Diagnostic;
+use crate::ops::{Context, check};
+use crate::report::{self, Color, Counts};
+
+pub(super) async fn run(arguments: &Check, context: &Context<'_>, shell: &Shell) -> Outcome {
+    let diagnostics = check::check(context, &arguments.stages).await?;
+    match shell.format() {
+        Format::Json => shell.answer(report::json(&diagnostics)),
+        Format::Sarif => shell.answer(report::sarif(&diagnostics)),
+        Format::Github => {
+            if !diagnostics.is_empty() {
+                shell.answer(report::github(&diagnostics));
+            }
+        }
+        Format::Text => text(&diagnostics, shell),
+    }
+    let counts = Counts::of(&diagnostics);
+    yes_or_no(counts.errors == 0 && (counts.warnings == 0 || !arguments.deny_warnings))
+}
+
+fn text(diagnostics: &[Diagnostic], shell: &Shell) {
+    if !diagnostics.is_empty() {
+        shell.aside(report::text(diagnostics, color(shell)));
+    }
+    let counts = Counts::of(diagnostics);
+    let summary = report::summary(diagnostics);
+    shell.answer(if counts.errors > 0 {
+        shell.paint(summary, Paint::Bad)
+    } else if counts.warnings > 0 {
+        shell.paint(summary, Paint::Warning)
+    } else {
+        shell.paint("no problems found", Paint::Good)
+    });
+}
+
+/// As the renderer of diagnostics wants it.
+pub(super) fn color(shell: &Shell) -> Color {
+    if shell.is_colored() {
+        Color::Always
+    } else {
+        Color::Never
+    }
+}

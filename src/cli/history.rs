@@ -1,0 +1,61 @@
+//! `iamship history`
+
+use serde_json::{Value, json};
+
+use super::Outcome;
+use super::arguments::{Format, History};
+use super::shell::{Paint, Shell};
+use super::table::Table;
+use crate::ops::{Context, status};
+use crate::promotion::Move;
+
+pub(super) async fn run(arguments: &History, context: &Context<'_>, shell: &Shell) -> Outcome {
+    let state = status::history(context, &arguments.stage, arguments.limit).await?;
+    for ignored in &state.ignored {
+        shell.warn(ignored);
+    }
+    if shell.format() == Format::Json {
+        let entries: Vec<_> = state.moves.iter().map(document).collect();
+        shell.json(&json!({ "schema": "iamship.history/v1", "stage": arguments.stage, "entries": entries }));
+        return Ok(());
+    }
+    if state.moves.is_empty() {
+        shell.answer(format!("nothing is on record for `{}`", arguments.stage));
+        return Ok(());
+    }
+    let mut table = Table::new(["AT", "HOW", "VERSION", "DIGEST", "FROM", "BY", "TAG"]);
+    for (index, entry) in state.moves.iter().enumerate() {
+        let digest = entry.digest.short();
+        table.row([
+            entry.at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+            entry.kind.as_str().to_owned(),
+            entry.version.clone(),
+            if index == 0 && state.current == Some(entry.digest) {
+                shell.paint(digest, Paint::Good)
+            } else {
+                digest
+            },
+            entry.from.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
+            entry.by.clone(),
+            entry.tag.to_string(),
+        ]);
+    }
+    shell.answer(table.to_string());
+    Ok(())
+}
+
+fn document(entry: &Move) -> Value {
+    json!({
+        "digest": entry.digest,
+        "version": entry.version,
+        "from": entry.from.as_ref().map(ToString::to_string),
+        "at": entry.at,
+        "by": entry.by,
+        "kind": entry.kind.as_str(),
+        "tag": entry.tag.as_str(),
+        "replaces": entry.replaces,
+        "signer": entry.signer,
+        "record": entry.record,
+        "previous": entry.previous,
+    })
+}

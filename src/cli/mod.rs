@@ -1,0 +1,121 @@
+//! The command line: arguments, connections to the world, printing, exit codes. One file a verb.
+
+mod arguments;
+mod attest;
+mod build;
+mod check;
+mod completions;
+mod connect;
+mod failure;
+mod history;
+mod init;
+mod keygen;
+mod lock;
+mod parameters;
+mod promote;
+mod rollback;
+mod shell;
+mod status;
+mod table;
+mod test;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use arguments::{Arguments, Command, Format, Global};
+use failure::Failure;
+use shell::Shell;
+
+/// What a verb gives back: done, or why not.
+type Outcome = Result<(), Failure>;
+
+/// Parses the arguments, runs the verb, tells what stopped it.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are answers; what is wrong with the arguments is not.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let shell = Shell::new(&arguments.global);
+    trace(&arguments.global);
+    let outcome = check_format(&arguments).and_then(|()| run(&arguments, &shell));
+    shell.clear();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.tell(&shell),
+    }
+}
+
+fn run(arguments: &Arguments, shell: &Shell) -> Outcome {
+    let global = &arguments.global;
+    match &arguments.command {
+        Command::Init(init) => init::run(init, global, shell),
+        Command::Keygen(keygen) => keygen::run(keygen, global, shell),
+        Command::Completions(completions) => completions::run(completions, shell),
+        Command::Man(man) => completions::man(man, shell),
+        command => {
+            // Waiting for a registry needs no second thread; hashing and scrypt get one when they want it.
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(connected(command, global, shell))
+        }
+    }
+}
+
+/// The verbs that need a project. Ctrl-C drops the verb where it waits, so that temporary files go
+/// away; what a store holds is whole at every moment, and the same command finishes the work.
+async fn connected(command: &Command, global: &Global, shell: &Shell) -> Outcome {
+    let connected = connect::Connected::open(global)?;
+    let context = connected.context(shell);
+    let verb = async {
+        match command {
+            Command::Lock(lock) => lock::run(lock, &context, shell).await,
+            Command::Parameters(_) => parameters::run(&context, shell).await,
+            Command::Check(check) => check::run(check, &context, shell).await,
+            Command::Build(build) => build::run(build, &context, shell).await,
+            Command::Test(test) => test::run(test, &context, shell).await,
+            Command::Attest(attest) => attest::run(attest, &context, shell).await,
+            Command::Promote(promote) => promote::run(promote, &context, shell).await,
+            Command::Explain(explain) => promote::explain(explain, &context, shell).await,
+            Command::Rollback(rollback) => rollback::run(rollback, &context, shell).await,
+            Command::Status(_) => status::run(&context, shell).await,
+            Command::History(history) => history::run(history, &context, shell).await,
+            Command::Verify(verify) => verify::run(verify, &context, shell).await,
+            Command::Init(_) | Command::Keygen(_) | Command::Completions(_) | Command::Man(_) => Ok(()),
+        }
+    };
+    tokio::select! {
+        outcome = verb => outcome,
+        _ = tokio::signal::ctrl_c() => Err(Failure::world("interrupted").help("the same command again finishes the work")),
+    }
+}
+
+/// `sarif` and `github` are answers of `check` only.
+fn check_format(arguments: &Arguments) -> Outcome {
+    let for_check = matches!(arguments.global.format, Format::Sarif | Format::Github);
+    if for_check && !matches!(arguments.command, Command::Check(_)) {
+        return Err(
+            Failure::input("only `check` writes `sarif` and `github`").help("use `--format text` or `--format json`")
+        );
+    }
+    Ok(())
+}
+
+/// `-v` tells each request, `-vv` more; `IAMSHIP_LOG` takes a filter of its own.
+fn trace(global: &Global) {
+    let filter = std::env::var("IAMSHIP_LOG").ok().or_else(|| match global.verbose {
+        0 => None,
+        1 => Some("iamship=debug".to_owned()),
+        _ => Some("iamship=trace,reqwest=debug".to_owned()),
+    });
+    let Some(filter) = filter else { return };
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .try_init();
+}

@@ -1,0 +1,175 @@
+//! `iamship promote` and `iamship explain`
+
+use serde_json::{Value, json};
+
+use super::Outcome;
+use super::arguments::{Explain, Format, Promote};
+use super::connect::yes_or_no;
+use super::shell::{Paint, Shell};
+use crate::image::Digest;
+use crate::ops::Context;
+use crate::ops::promote::{self, Done, Plan, Wish};
+
+pub(super) async fn run(arguments: &Promote, context: &Context<'_>, shell: &Shell) -> Outcome {
+    let wish = Wish {
+        digest: arguments.digest.clone(),
+        expect_current: digest(arguments.expect_current.as_deref())?,
+        allow_older: arguments.allow_older,
+    };
+    let plan = promote::plan(context, &arguments.from, &arguments.to, &wish).await?;
+    promote::warn_of_newer(context, &arguments.from, &plan);
+    let done = if plan.is_cleared() && !arguments.dry_run {
+        Some(promote::apply(context, &plan).await?)
+    } else {
+        None
+    };
+    let said = Said {
+        verb: "promote",
+        from: Some(&arguments.from),
+        to: &arguments.to,
+        plan: &plan,
+        done: done.as_ref(),
+        dry_run: arguments.dry_run,
+    };
+    said.tell(shell)
+}
+
+pub(super) async fn explain(arguments: &Explain, context: &Context<'_>, shell: &Shell) -> Outcome {
+    let wish = Wish {
+        digest: arguments.digest.clone(),
+        expect_current: None,
+        allow_older: arguments.allow_older,
+    };
+    let plan = promote::plan(context, &arguments.from, &arguments.to, &wish).await?;
+    promote::warn_of_newer(context, &arguments.from, &plan);
+    let said = Said {
+        verb: "explain",
+        from: Some(&arguments.from),
+        to: &arguments.to,
+        plan: &plan,
+        done: None,
+        dry_run: true,
+    };
+    said.tell(shell)
+}
+
+pub(super) fn digest(text: Option<&str>) -> Result<Option<Digest>, super::failure::Failure> {
+    Ok(text.map(str::parse).transpose()?)
+}
+
+/// What a promotion, an explanation or a rollback answers.
+pub(super) struct Said<'a> {
+    pub(super) verb: &'a str,
+    pub(super) from: Option<&'a str>,
+    pub(super) to: &'a str,
+    pub(super) plan: &'a Plan,
+    pub(super) done: Option<&'a Done>,
+    pub(super) dry_run: bool,
+}
+
+impl Said<'_> {
+    pub(super) fn tell(&self, shell: &Shell) -> Outcome {
+        if shell.format() == Format::Json {
+            shell.json(&self.document());
+        } else {
+            self.text(shell);
+        }
+        yes_or_no(self.plan.is_cleared())
+    }
+
+    fn moved(&self) -> bool {
+        self.done
+            .is_some_and(|done| done.repositories.iter().any(|repository| repository.moved))
+    }
+
+    fn document(&self) -> Value {
+        let repositories = self.done.map_or(&self.plan.repositories, |done| &done.repositories);
+        json!({
+            "schema": format!("iamship.{}/v1", self.verb),
+            "from": self.from,
+            "to": self.to,
+            "digest": self.plan.digest,
+            "version": self.plan.version,
+            "previous": self.plan.previous,
+            "moved": self.moved(),
+            "gates": self.plan.judgement.gates.iter().map(|(gate, verdict)| json!({
+                "gate": gate.as_str(),
+                "verdict": verdict.as_str(),
+                "because": verdict.because(),
+                "help": verdict.help(),
+            })).collect::<Vec<_>>(),
+            "passed_over": self.plan.passed_over,
+            "repositories": repositories.iter().map(|repository| json!({
+                "repository": repository.location.to_string(),
+                "reference": repository.reference,
+                "moved": repository.moved,
+            })).collect::<Vec<_>>(),
+            "record": self.done.and_then(|done| done.record),
+            "dry_run": self.dry_run,
+        })
+    }
+
+    fn text(&self, shell: &Shell) {
+        shell.answer(self.headline(shell));
+        let width = self
+            .plan
+            .judgement
+            .gates
+            .iter()
+            .map(|(gate, _)| gate.as_str().len())
+            .max()
+            .unwrap_or(0);
+        for (gate, verdict) in &self.plan.judgement.gates {
+            let mark = if verdict.is_hold() {
+                shell.paint("hold", Paint::Bad)
+            } else {
+                shell.paint("pass", Paint::Good)
+            };
+            let because = if verdict.is_hold() {
+                verdict.because().to_owned()
+            } else {
+                shell.paint(verdict.because(), Paint::Faint)
+            };
+            shell.answer(format!("  {mark}  {:width$}  {because}", gate.as_str()));
+            for help in verdict.help() {
+                shell.answer(format!(
+                    "        {:width$}  {} {help}",
+                    "",
+                    shell.paint("help:", Paint::Good)
+                ));
+            }
+        }
+    }
+
+    fn headline(&self, shell: &Shell) -> String {
+        let version = self.plan.version.as_deref().unwrap_or("unknown version");
+        let what = format!("{} ({version})", self.plan.digest);
+        let to = self.to;
+        let held = self
+            .plan
+            .judgement
+            .gates
+            .iter()
+            .filter(|(_, verdict)| verdict.is_hold())
+            .count();
+        if held > 0 {
+            let gates = if held == 1 {
+                "1 gate holds".to_owned()
+            } else {
+                format!("{held} gates hold")
+            };
+            return format!(
+                "{}  `{to}` stays as it is: {gates} {what}",
+                shell.paint("held", Paint::Bad)
+            );
+        }
+        match (self.moved(), self.done) {
+            (true, _) => format!("{}  `{to}` runs {what}", shell.paint("moved", Paint::Good)),
+            (false, Some(_)) => format!("{}  `{to}` runs {what} already", shell.paint("unchanged", Paint::Good)),
+            (false, None) if self.plan.is_done() => {
+                format!("{}  `{to}` runs {what} already", shell.paint("unchanged", Paint::Good))
+            }
+            (false, None) => format!("{}  `{to}` may move to {what}", shell.paint("clear", Paint::Good)),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! All printing: the answer on stdout, everything else on stderr.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::time::Duration;
+
+use anstream::{AutoStream, ColorChoice as Choice};
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use super::arguments::{ColorChoice, Format, Global};
+use crate::ops::{Event, Events};
+
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const FAINT: Style = Style::new().dimmed();
+const STRONG: Style = Style::new().bold();
+
+/// Where the program writes, and how.
+pub(crate) struct Shell {
+    format: Format,
+    quiet: bool,
+    choice: Choice,
+    spinner: Option<ProgressBar>,
+}
+
+/// The colour of a word in a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Paint {
+    Good,
+    Warning,
+    Bad,
+    Faint,
+    Strong,
+}
+
+impl Shell {
+    pub(crate) fn new(global: &Global) -> Self {
+        let choice = match global.color {
+            ColorChoice::Always => Choice::Always,
+            ColorChoice::Never => Choice::Never,
+            // Asks NO_COLOR, CLICOLOR, TERM and whether it is a terminal.
+            ColorChoice::Auto => Choice::Auto,
+        };
+        let visible = std::io::stderr().is_terminal() && !global.no_progress && !global.quiet && global.verbose == 0;
+        Self {
+            format: global.format,
+            quiet: global.quiet,
+            choice,
+            spinner: visible.then(spinner),
+        }
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Whether stdout shows colours.
+    pub(crate) fn is_colored(&self) -> bool {
+        match self.choice {
+            Choice::Auto => AutoStream::choice(&std::io::stdout()) != Choice::Never,
+            choice => choice != Choice::Never,
+        }
+    }
+
+    /// The answer, as text; one line break is added.
+    pub(crate) fn answer(&self, text: impl AsRef<str>) {
+        self.clear();
+        // A reader that went away (`| head`) is no failure of ours.
+        let _ = writeln!(AutoStream::new(std::io::stdout(), self.choice), "{}", text.as_ref());
+    }
+
+    /// The answer, as one JSON document.
+    pub(crate) fn json(&self, document: &impl Serialize) {
+        #[expect(clippy::expect_used, reason = "our own types with string keys always serialise")]
+        let text = serde_json::to_string_pretty(document).expect("document serialises");
+        self.answer(text);
+    }
+
+    /// A remark.
+    pub(crate) fn note(&self, text: impl AsRef<str>) {
+        if !self.quiet {
+            self.error_line("note", FAINT, text.as_ref());
+        }
+    }
+
+    /// Something that went another way than meant, but did not stop the work.
+    pub(crate) fn warn(&self, text: impl AsRef<str>) {
+        self.error_line("warning", WARNING, text.as_ref());
+    }
+
+    /// What stopped the work.
+    pub(crate) fn error(&self, text: impl AsRef<str>) {
+        self.error_line("error", BAD, text.as_ref());
+    }
+
+    /// A mend.
+    pub(crate) fn help(&self, text: impl AsRef<str>) {
+        self.error_line("help", GOOD, text.as_ref());
+    }
+
+    /// Text for stderr that is laid out already.
+    pub(crate) fn aside(&self, text: impl AsRef<str>) {
+        self.clear();
+        let _ = writeln!(AutoStream::new(std::io::stderr(), self.choice), "{}", text.as_ref());
+    }
+
+    fn error_line(&self, word: &str, style: Style, text: &str) {
+        self.aside(format!("{style}{word}{style:#}: {text}"));
+    }
+
+    /// A word in a colour; the stream takes the colour out where there is none.
+    pub(crate) fn paint(&self, text: impl AsRef<str>, paint: Paint) -> String {
+        let style = match paint {
+            Paint::Good => GOOD,
+            Paint::Warning => WARNING,
+            Paint::Bad => BAD,
+            Paint::Faint => FAINT,
+            Paint::Strong => STRONG,
+        };
+        let text = text.as_ref();
+        if self.is_colored() {
+            format!("{style}{text}{style:#}")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    /// Takes the progress line away.
+    pub(crate) fn clear(&self) {
+        if let Some(spinner) = &self.spinner {
+            spinner.finish_and_clear();
+        }
+    }
+
+    fn step(&self, text: &str) {
+        match &self.spinner {
+            Some(spinner) => {
+                spinner.reset();
+                spinner.set_message(text.to_owned());
+                spinner.enable_steady_tick(Duration::from_millis(120));
+            }
+            None if !self.quiet && self.format == Format::Text => self.aside(format!("{FAINT}{text}{FAINT:#}")),
+            None => {}
+        }
+    }
+}
+
+impl Events for Shell {
+    fn tell(&self, event: Event<'_>) {
+        match event {
+            Event::Step(text) => self.step(text),
+            Event::Note(text) => self.note(text),
+            Event::Warning(text) => self.warn(text),
+        }
+    }
+}
+
+fn spinner() -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    bar.set_style(ProgressStyle::default_spinner());
+    bar
+}

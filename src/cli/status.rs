@@ -1,0 +1,106 @@
+//! `iamship status`
+
+use serde_json::{Value, json};
+
+use super::Outcome;
+use super::arguments::Format;
+use super::shell::{Paint, Shell};
+use super::table::Table;
+use crate::ops::Context;
+use crate::ops::status::{self, Row, Tested};
+use crate::promotion::Agreement;
+
+pub(super) async fn run(context: &Context<'_>, shell: &Shell) -> Outcome {
+    let rows = status::status(context).await?;
+    if shell.format() == Format::Json {
+        let stages: Vec<_> = rows.iter().map(document).collect();
+        shell.json(&json!({ "schema": "iamship.status/v1", "stages": stages }));
+        return Ok(());
+    }
+    let mut table = Table::new(["STAGE", "VERSION", "DIGEST", "TESTED", "SIGNED", "SINCE", "BY", "NOTE"]);
+    for row in &rows {
+        table.row([
+            shell.paint(&row.name, Paint::Strong),
+            row.version.clone().unwrap_or_else(|| "-".to_owned()),
+            row.digest.map_or_else(|| "-".to_owned(), |digest| digest.short()),
+            row.tests
+                .iter()
+                .map(|test| tested(test, shell))
+                .collect::<Vec<_>>()
+                .join(", "),
+            match (row.digest, row.signed) {
+                (None, _) => "-".to_owned(),
+                (Some(_), true) => shell.paint("yes", Paint::Good),
+                (Some(_), false) => shell.paint("NO", Paint::Bad),
+            },
+            row.moved
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), |(at, _)| at.strftime("%Y-%m-%d %H:%M").to_string()),
+            row.moved.as_ref().map_or_else(|| "-".to_owned(), |(_, by)| by.clone()),
+            notes(row, shell),
+        ]);
+    }
+    shell.answer(table.to_string());
+    Ok(())
+}
+
+fn tested(test: &Tested, shell: &Shell) -> String {
+    match (test.passed, test.stale) {
+        (false, _) => shell.paint(format!("{} FAILED", test.suite), Paint::Bad),
+        (true, Some(true)) => shell.paint(format!("{} stale", test.suite), Paint::Warning),
+        (true, Some(false)) => shell.paint(format!("{} passed", test.suite), Paint::Good),
+        (true, None) => format!("{} passed, values unknown", test.suite),
+    }
+}
+
+fn notes(row: &Row, shell: &Shell) -> String {
+    let mut notes = Vec::new();
+    match row.agreement {
+        Agreement::Unrecorded => notes.push(shell.paint("moved without a record", Paint::Bad)),
+        Agreement::Unfinished => notes.push(shell.paint("a move was not finished: run it again", Paint::Warning)),
+        Agreement::Empty | Agreement::Recorded => {}
+    }
+    if row.raced {
+        notes.push(shell.paint("two moves raced", Paint::Warning));
+    }
+    if !row.divided.is_empty() {
+        notes.push(shell.paint(format!("other in {}", row.divided.join(", ")), Paint::Bad));
+    }
+    if row.behind > 0 {
+        notes.push(format!("{} behind", row.behind));
+    }
+    if row.ahead > 0 {
+        notes.push(shell.paint("not in the stage before", Paint::Warning));
+    }
+    notes.join("; ")
+}
+
+fn document(row: &Row) -> Value {
+    let newest = row.tests.iter().max_by_key(|test| test.at);
+    let test = |test: &Tested| {
+        json!({
+            "suite": test.suite,
+            "result": if test.passed { "passed" } else { "failed" },
+            "at": test.at,
+            "stale": test.stale,
+        })
+    };
+    json!({
+        "name": row.name,
+        "repository": row.repository,
+        "tag": row.tag.as_str(),
+        "digest": row.digest,
+        "version": row.version,
+        "tested": newest.map(test),
+        "tests": row.tests.iter().map(test).collect::<Vec<_>>(),
+        "signed": row.signed,
+        "recorded": matches!(row.agreement, Agreement::Recorded | Agreement::Empty),
+        "unfinished": row.agreement == Agreement::Unfinished,
+        "raced": row.raced,
+        "moved_at": row.moved.as_ref().map(|(at, _)| at),
+        "moved_by": row.moved.as_ref().map(|(_, by)| by),
+        "divided": row.divided,
+        "ahead": row.ahead,
+        "behind": row.behind,
+    })
+}

@@ -1,0 +1,93 @@
+//! `check` and `parameters`: the project, its configuration, and what each stage gives it.
+
+use super::inputs::{self, StageReading};
+use super::view;
+use super::{Context, OpsError};
+use crate::checks::{self, StageInput};
+use crate::diagnostic::Diagnostic;
+use crate::project::{Stage, StageName};
+use crate::values::{Contract, Coverage};
+
+/// Everything that is wrong, for the stages that are named (all when none is).
+pub async fn check(context: &Context<'_>, names: &[String]) -> Result<Vec<Diagnostic>, OpsError> {
+    let wanted = wanted(context, names)?;
+    let reading = inputs::bundle(context.project)?;
+    let all: Vec<&Stage> = context.project.stages.iter().collect();
+    let stages = inputs::stages(context, &all).await?;
+    Ok(findings(context, &reading, stages, &wanted))
+}
+
+fn wanted<'p>(context: &Context<'p>, names: &[String]) -> Result<Vec<&'p Stage>, OpsError> {
+    if names.is_empty() {
+        return Ok(context.project.stages.iter().collect());
+    }
+    names.iter().map(|name| view::stage(context, name)).collect()
+}
+
+/// What is wrong with a bundle and with the values of the wanted stages.
+pub(super) fn findings(
+    context: &Context<'_>,
+    reading: &inputs::ProjectBundle,
+    stages: Vec<StageReading>,
+    wanted: &[&Stage],
+) -> Vec<Diagnostic> {
+    let is_wanted = |name: &StageName| wanted.iter().any(|stage| stage.name == *name);
+    let mut diagnostics = reading.diagnostics.clone();
+    let mut all = Vec::new();
+    for stage in stages {
+        if is_wanted(&stage.input.name) {
+            diagnostics.extend(stage.diagnostics);
+        }
+        all.push(stage.input);
+    }
+    let checked: Vec<StageInput> = all
+        .iter()
+        .filter(|input| is_wanted(&input.name))
+        .map(|input| StageInput {
+            name: input.name.clone(),
+            values: input.values.clone(),
+        })
+        .collect();
+    diagnostics = checks::with_severities(diagnostics, &context.project.severities);
+    diagnostics.extend(checks::run(&checks::Context {
+        project: context.project,
+        bundle: &reading.bundle,
+        contract: &reading.contract,
+        stages: &checked,
+        all_stages: &all,
+    }));
+    diagnostics
+}
+
+/// The contract and what each stage gives it.
+pub struct Parameters {
+    /// What the configuration asks for.
+    pub contract: Contract,
+    /// What each stage gives, in the contract's order.
+    pub stages: Vec<(StageName, Vec<Coverage>)>,
+    /// What could not be read; then the answer is not whole.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Every parameter and what each stage gives it.
+pub async fn parameters(context: &Context<'_>) -> Result<Parameters, OpsError> {
+    let reading = inputs::bundle(context.project)?;
+    let all: Vec<&Stage> = context.project.stages.iter().collect();
+    let mut diagnostics: Vec<_> = reading.diagnostics.into_iter().filter(Diagnostic::is_error).collect();
+    let mut stages = Vec::new();
+    for stage in inputs::stages(context, &all).await? {
+        diagnostics.extend(
+            stage
+                .diagnostics
+                .iter()
+                .filter(|diagnostic| diagnostic.is_error())
+                .cloned(),
+        );
+        stages.push((stage.input.name.clone(), reading.contract.coverage(stage.values())));
+    }
+    Ok(Parameters {
+        contract: reading.contract,
+        stages,
+        diagnostics,
+    })
+}

@@ -1,0 +1,96 @@
+//! What a verb reads from the project: the bundle, its contract, and stages' values.
+
+use super::{Context, OpsError};
+use crate::bundle::Bundle;
+use crate::checks::{self, StageInput};
+use crate::diagnostic::{Code, Diagnostic, Source};
+use crate::project::{Project, Stage};
+use crate::secrets;
+use crate::values::{Contract, StageValues, stage_values};
+
+/// The largest values file: 4 MiB.
+const MAX_VALUES_BYTES: u64 = 4 << 20;
+
+/// The configuration in the working tree.
+pub(super) struct ProjectBundle {
+    pub(super) bundle: Bundle,
+    pub(super) contract: Contract,
+    /// What is wrong with the files themselves.
+    pub(super) diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads the configuration files.
+pub(super) fn bundle(project: &Project) -> Result<ProjectBundle, OpsError> {
+    let files = project.config_files()?;
+    let (bundle, diagnostics) = Bundle::read(files, &project.server);
+    let contract = checks::contract(project, &bundle)?;
+    Ok(ProjectBundle {
+        bundle,
+        contract,
+        diagnostics,
+    })
+}
+
+/// One stage's values, and what is wrong with the files that hold them.
+pub(super) struct StageReading {
+    pub(super) input: StageInput,
+    pub(super) diagnostics: Vec<Diagnostic>,
+}
+
+impl StageReading {
+    pub(super) fn values(&self) -> &StageValues {
+        &self.input.values
+    }
+}
+
+/// Reads a stage's values files and secrets.
+pub(super) async fn stage(context: &Context<'_>, stage: &Stage) -> Result<StageReading, OpsError> {
+    let root = &context.project.root;
+    let mut files = Vec::new();
+    for path in &stage.values {
+        files.push(Source::new(path.clone(), read_text(&root.join(path))?));
+    }
+    let (plain, mut diagnostics) = stage_values(&files);
+    let sources: Vec<_> = stage
+        .secrets
+        .iter()
+        .map(|reference| secrets::open(reference, root, context.environment))
+        .collect();
+    let values = match secrets::add_secrets(plain.clone(), &sources).await {
+        Ok((values, warnings)) => {
+            diagnostics.extend(warnings);
+            values
+        }
+        Err(error) => {
+            let message = format!("the secrets of `{}` can't be read: {error}", stage.name);
+            diagnostics.push(Diagnostic::new(Code::SecretsUnreadable, message).at(stage.span.clone(), ""));
+            plain
+        }
+    };
+    Ok(StageReading {
+        input: StageInput {
+            name: stage.name.clone(),
+            values,
+        },
+        diagnostics,
+    })
+}
+
+/// Reads the values of several stages.
+pub(super) async fn stages(context: &Context<'_>, wanted: &[&Stage]) -> Result<Vec<StageReading>, OpsError> {
+    let mut readings = Vec::new();
+    for wanted in wanted {
+        readings.push(stage(context, wanted).await?);
+    }
+    Ok(readings)
+}
+
+fn read_text(path: &camino::Utf8Path) -> Result<String, OpsError> {
+    let length = fs_err::metadata(path)?.len();
+    if length > MAX_VALUES_BYTES {
+        return Err(OpsError::input(format!(
+            "`{path}` has {length} bytes, over the limit of {MAX_VALUES_BYTES}"
+        )));
+    }
+    fs_err::read_to_string(path).map_err(|error| OpsError::input(error.to_string()))
+}

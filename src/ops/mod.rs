@@ -1,0 +1,118 @@
+//! The verbs: one file each, a plan and its application.
+//!
+//! A verb that writes first makes a plan (plain data, printed by `--dry-run`); applying it decides
+//! nothing. What a verb needs from outside is in its [`Context`], connected by `cli`.
+
+mod bake;
+mod base;
+pub mod build;
+mod carry;
+pub mod check;
+mod error;
+mod files;
+#[cfg(test)]
+mod fixture;
+pub mod init;
+mod inputs;
+mod junit;
+pub mod keygen;
+mod layers;
+pub mod lock;
+pub mod promote;
+mod record;
+pub mod rollback;
+mod sbom;
+mod stage_move;
+pub mod status;
+pub mod test;
+pub mod verify;
+mod view;
+
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use secrecy::SecretBox;
+
+use crate::attest::{SigningKey, TrustedKeys};
+use crate::image::Location;
+use crate::project::Project;
+use crate::store::{Store, StoreError};
+
+pub use error::OpsError;
+
+/// What the verbs need from outside.
+pub struct Context<'a> {
+    /// The project.
+    pub project: &'a Project,
+    /// Opens stores.
+    pub stores: &'a dyn Stores,
+    /// Keys.
+    pub keys: &'a dyn Keys,
+    /// The process environment, for secrets that live there.
+    pub environment: &'a [(OsString, OsString)],
+    /// What time it is.
+    pub clock: fn() -> Timestamp,
+    /// Who does it, as statements name them.
+    pub actor: &'a str,
+    /// Hears what happens.
+    pub events: &'a dyn Events,
+}
+
+impl Context<'_> {
+    /// The store of a location.
+    pub(crate) fn store(&self, location: &Location) -> Result<Arc<dyn Store>, OpsError> {
+        Ok(self.stores.open(location)?)
+    }
+
+    /// The time, to the second: what statements and tags carry.
+    pub(crate) fn now(&self) -> Timestamp {
+        let now = (self.clock)();
+        Timestamp::from_second(now.as_second()).unwrap_or(now)
+    }
+
+    /// Says what is being done.
+    pub(crate) fn step(&self, text: impl AsRef<str>) {
+        self.events.tell(Event::Step(text.as_ref()));
+    }
+}
+
+/// Opens stores; one connection pool behind all of them.
+pub trait Stores: Send + Sync {
+    /// The store of a location, absolute or seen from the project.
+    fn open(&self, location: &Location) -> Result<Arc<dyn Store>, StoreError>;
+}
+
+/// Keys, opened when they are first asked for.
+#[async_trait]
+pub trait Keys: Send + Sync {
+    /// The keys that count.
+    fn trusted(&self) -> &TrustedKeys;
+
+    /// The private key; an error that tells how to give one when there is none.
+    async fn signing_key(&self) -> Result<Arc<SigningKey>, OpsError>;
+
+    /// The key that hashes secrets in fingerprints; none when there is none.
+    async fn fingerprint_key(&self) -> Result<Option<FingerprintKey>, OpsError>;
+}
+
+/// Hashes secrets in fingerprints, so that nobody without it can guess at them.
+pub type FingerprintKey = Arc<SecretBox<[u8; 32]>>;
+
+/// Hears what happens, for people.
+pub trait Events: Send + Sync {
+    /// One event.
+    fn tell(&self, event: Event<'_>);
+}
+
+/// What happens.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// A step begins.
+    Step(&'a str),
+    /// Something worth knowing.
+    Note(&'a str),
+    /// Something that went another way than meant.
+    Warning(&'a str),
+}

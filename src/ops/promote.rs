@@ -1,0 +1,390 @@
+//! `promote` and `explain`: from one stage to the next, by digest, when every gate passes.
+
+use std::collections::BTreeMap;
+
+use secrecy::ExposeSecret as _;
+
+use super::carry::carry;
+use super::inputs::{self, StageReading};
+use super::stage_move::{self, MovePlan, Moved, Place};
+use super::view::{self, View, digest_of, ledger_location, required_manifest};
+use super::{Context, Event, FingerprintKey, OpsError};
+use crate::checks;
+use crate::image::{Digest, Location, Manifest};
+use crate::project::Stage;
+use crate::promotion::{
+    Candidate, CurrentFingerprint, Depth, Evidence, GateName, Judgement, Kind, MoveKind, Request, StageState, judge,
+    stage_state,
+};
+use crate::values::{Contract, fingerprint};
+
+/// How many digests of a stage are looked at for one that is tested.
+const MAX_CANDIDATES: usize = 50;
+
+/// What is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Wish {
+    /// This digest or version instead of the last tested one.
+    pub digest: Option<String>,
+    /// Only if the target runs this now.
+    pub expect_current: Option<Digest>,
+    /// Also when it is older than what the target runs.
+    pub allow_older: bool,
+}
+
+/// What a promotion or rollback would do: judged, and decided.
+pub struct Plan {
+    /// The digest in question.
+    pub digest: Digest,
+    /// Its version, as its provenance says.
+    pub version: Option<String>,
+    /// What the target runs now.
+    pub previous: Option<Digest>,
+    /// What the gates said.
+    pub judgement: Judgement,
+    /// What the source stage runs, where that is another digest: newer, and not tested.
+    pub passed_over: Vec<Digest>,
+    /// What will be done; nothing when a gate holds.
+    pub(super) work: Option<Work>,
+    /// The stage's references.
+    pub repositories: Vec<Moved>,
+}
+
+/// Everything that applying needs.
+pub(super) struct Work {
+    pub(super) plan: MovePlan,
+    pub(super) places: Vec<Place>,
+    pub(super) views: BTreeMap<Location, View>,
+    pub(super) source: Location,
+    pub(super) target: Location,
+}
+
+impl Plan {
+    /// Whether every gate passed.
+    pub fn is_cleared(&self) -> bool {
+        self.work.is_some()
+    }
+
+    /// Whether anything is left to do.
+    pub fn is_done(&self) -> bool {
+        self.work
+            .as_ref()
+            .is_some_and(|work| work.plan.is_done(&work.places, &work.views[&work.target].listing))
+    }
+}
+
+/// What applying has done.
+pub struct Done {
+    /// The record that says it; none when nothing was left to do.
+    pub record: Option<Digest>,
+    /// The stage's references.
+    pub repositories: Vec<Moved>,
+}
+
+/// Reads, verifies and judges. Writes nothing.
+pub async fn plan(context: &Context<'_>, from: &str, to: &str, wish: &Wish) -> Result<Plan, OpsError> {
+    let (from, to) = (view::stage(context, from)?, view::stage(context, to)?);
+    if from.name == to.name {
+        return Err(OpsError::input(format!("`{}` can't be promoted to itself", from.name)));
+    }
+    context.step(format!("reading the ledger of `{}` and `{}`", from.name, to.name));
+    let (source, target) = (ledger_location(from), ledger_location(to));
+    let locations = to.repositories.iter().chain([source]);
+    let (views, from_current, places, from_values, to_values, key) = futures::try_join!(
+        view::views(context, locations),
+        current(context, from),
+        stage_move::places(context, to),
+        inputs::stage(context, from),
+        inputs::stage(context, to),
+        context.keys.fingerprint_key(),
+    )?;
+    let (source_view, target_view) = (&views[source], &views[target]);
+    let trusted = context.keys.trusted();
+    let to_current = places[0].current.as_ref().map(Manifest::digest);
+    let from_digest = from_current.as_ref().map(Manifest::digest);
+    let ledger = source_view.ledger(context);
+    // Usually what the stage runs is also the candidate: it is read with the histories, not after them.
+    let guess = async {
+        match from_digest {
+            Some(digest) if wish.digest.is_none() => ledger.candidate(digest, &from.name).await.map(Some),
+            _ => Ok(None),
+        }
+    };
+    let (from_state, to_state, guess) = futures::try_join!(
+        stage_state(
+            &*source_view.store,
+            &source_view.listing,
+            &from.name,
+            from_digest,
+            Depth::Newest,
+            trusted
+        ),
+        stage_state(
+            &*target_view.store,
+            &target_view.listing,
+            &to.name,
+            to_current,
+            Depth::Newest,
+            trusted
+        ),
+        guess,
+    )?;
+    let reader = Reader {
+        context,
+        from,
+        to,
+        view: source_view,
+        from_values,
+        to_values,
+        key,
+        wish,
+        to_state,
+    };
+    let (evidence, passed_over) = reader.choose(from_state, guess).await?;
+    let (judgement, cleared) = judge(Kind::Promotion, &evidence);
+    let manifest = match from_current.filter(|manifest| manifest.digest() == evidence.candidate.digest) {
+        Some(manifest) => manifest,
+        None => required_manifest(&*source_view.store, evidence.candidate.digest).await?,
+    };
+    let mut plan = Plan {
+        digest: evidence.candidate.digest,
+        version: evidence.candidate.version.clone(),
+        previous: to_current,
+        passed_over,
+        repositories: unmoved(to, &places),
+        judgement,
+        work: None,
+    };
+    if let Some(cleared) = cleared {
+        let version = plan.version.clone().unwrap_or_default();
+        let listing = &target_view.listing;
+        let mut moving = MovePlan::new(context, to, &evidence.to, listing, manifest, version, MoveKind::Promote);
+        moving.from = Some(from.name.clone());
+        moving.gates = cleared.gates().to_vec();
+        moving.relied_on = evidence.candidate.relied_on.clone();
+        let (source, target) = (source.clone(), target.clone());
+        plan.work = Some(Work {
+            plan: moving,
+            places,
+            views,
+            source,
+            target,
+        });
+    }
+    Ok(plan)
+}
+
+/// The manifest that a stage's tag points at.
+pub(super) async fn current(context: &Context<'_>, stage: &Stage) -> Result<Option<Manifest>, OpsError> {
+    let store = context.store(ledger_location(stage))?;
+    Ok(store.manifest(&(&stage.tag).into()).await?)
+}
+
+/// The stage's references, for a plan that has moved nothing yet.
+pub(super) fn unmoved(stage: &Stage, places: &[Place]) -> Vec<Moved> {
+    places
+        .iter()
+        .map(|place| Moved {
+            location: place.location.clone(),
+            reference: place.location.reference(&stage.tag).to_string(),
+            moved: false,
+        })
+        .collect()
+}
+
+/// Moves the stage, if every gate passed and anything is left to do.
+pub async fn apply(context: &Context<'_>, plan: &Plan) -> Result<Done, OpsError> {
+    let Some(work) = plan.work.as_ref() else {
+        return Err(OpsError::input("a gate holds"));
+    };
+    if plan.is_done() {
+        return Ok(Done {
+            record: work.plan.existing,
+            repositories: plan.repositories.clone(),
+        });
+    }
+    for place in &work.places {
+        let from = &work.views[&work.source];
+        carry(context, from, &work.views[&place.location], &work.plan.manifest).await?;
+    }
+    let target = &work.views[&work.target];
+    let outcome = stage_move::apply(context, &work.plan, &work.places, target).await?;
+    Ok(Done {
+        record: outcome.record,
+        repositories: outcome.repositories,
+    })
+}
+
+/// Collects the evidence.
+struct Reader<'a, 'c> {
+    context: &'a Context<'c>,
+    from: &'a Stage,
+    to: &'a Stage,
+    view: &'a View,
+    from_values: StageReading,
+    to_values: StageReading,
+    key: Option<FingerprintKey>,
+    wish: &'a Wish,
+    to_state: StageState,
+}
+
+impl Reader<'_, '_> {
+    /// The evidence on the digest that was named, else on the newest one that is tested, else on the newest; and the
+    /// newer ones that were passed over.
+    async fn choose(
+        &self,
+        from_state: StageState,
+        guess: Option<Candidate>,
+    ) -> Result<(Evidence, Vec<Digest>), OpsError> {
+        if let Some(text) = &self.wish.digest {
+            let digest = digest_of(self.view, text).await?;
+            let state = self.state_until(from_state, digest).await?;
+            let evidence = self.evidence(state, digest, None).await?;
+            return Ok((evidence, Vec::new()));
+        }
+        let Some(newest) = from_state.moves.first().map(|entry| entry.digest) else {
+            return Err(self.nothing_to_promote(&from_state));
+        };
+        let first = self.evidence(from_state.clone(), newest, guess).await?;
+        if is_tested(&first) {
+            return Ok((first, Vec::new()));
+        }
+        let state = self.deeper(Depth::Moves(MAX_CANDIDATES)).await?;
+        let mut passed_over = vec![newest];
+        for entry in &state.moves {
+            if passed_over.contains(&entry.digest) {
+                continue;
+            }
+            let evidence = self.evidence(state.clone(), entry.digest, None).await?;
+            if is_tested(&evidence) {
+                let state = self.state_until(state.clone(), entry.digest).await?;
+                return Ok((
+                    Evidence {
+                        from: state,
+                        ..evidence
+                    },
+                    passed_over,
+                ));
+            }
+            passed_over.push(entry.digest);
+        }
+        Ok((first, Vec::new()))
+    }
+
+    fn nothing_to_promote(&self, state: &StageState) -> OpsError {
+        let from = &self.from.name;
+        let failure = match state.current {
+            None => OpsError::input(format!("`{from}` has never run anything")),
+            Some(digest) => OpsError::input(format!(
+                "`{from}` runs {digest}, but no trusted record says how it came there"
+            )),
+        };
+        match self.context.project.position(from) {
+            Some(0) => failure.help("iamship build"),
+            Some(position) => {
+                let before = &self.context.project.stages[position - 1].name;
+                failure.help(format!("iamship promote {before} {from}"))
+            }
+            None => failure,
+        }
+    }
+
+    async fn deeper(&self, depth: Depth) -> Result<StageState, OpsError> {
+        let current = self.view.store.resolve(&self.from.tag).await?;
+        let trusted = self.context.keys.trusted();
+        let (store, listing) = (&*self.view.store, &self.view.listing);
+        Ok(stage_state(store, listing, &self.from.name, current, depth, trusted).await?)
+    }
+
+    /// So much of the source's history that it shows whether a digest is older than what the target runs.
+    async fn state_until(&self, state: StageState, digest: Digest) -> Result<StageState, OpsError> {
+        let is_newest = state.moves.first().is_some_and(|entry| entry.digest == digest);
+        match self.to_state.current {
+            Some(current) if !is_newest => self.deeper(Depth::Until(digest, current)).await,
+            None if !is_newest => self.deeper(Depth::Until(digest, digest)).await,
+            _ => Ok(state),
+        }
+    }
+
+    async fn evidence(
+        &self,
+        from_state: StageState,
+        digest: Digest,
+        known: Option<Candidate>,
+    ) -> Result<Evidence, OpsError> {
+        let candidate = match known.filter(|candidate| candidate.digest == digest) {
+            Some(candidate) => candidate,
+            None => {
+                self.view
+                    .ledger(self.context)
+                    .candidate(digest, &self.from.name)
+                    .await?
+            }
+        };
+        let contract = candidate.contract.as_ref();
+        let before = self
+            .context
+            .project
+            .position(&self.to.name)
+            .and_then(|position| position.checked_sub(1));
+        Ok(Evidence {
+            request: Request {
+                expect_current: self.wish.expect_current,
+                allow_older: self.wish.allow_older,
+            },
+            to: self.to_state.clone(),
+            from: from_state,
+            before_to: before.map(|position| self.context.project.stages[position].name.clone()),
+            required_suites: self.from.leave.tests.clone(),
+            fingerprint: contract.map(|contract| self.fingerprint(contract)),
+            value_problems: contract
+                .map(|contract| value_problems(self.context, contract, &self.to_values))
+                .unwrap_or_default(),
+            candidate,
+        })
+    }
+
+    fn fingerprint(&self, contract: &Contract) -> CurrentFingerprint {
+        current_fingerprint(self.from, contract, &self.from_values, self.key.as_ref())
+    }
+}
+
+/// The fingerprint of a stage's values, with and without the secrets.
+pub(super) fn current_fingerprint(
+    stage: &Stage,
+    contract: &Contract,
+    reading: &StageReading,
+    key: Option<&FingerprintKey>,
+) -> CurrentFingerprint {
+    let take = |key: Option<&[u8; 32]>| fingerprint(stage.name.as_str(), contract, reading.values(), key);
+    CurrentFingerprint {
+        keyed: key.map(|key| take(Some(key.expose_secret()))),
+        plain: take(None),
+    }
+}
+
+/// What is wrong with a stage's values for a digest that asks for `contract`, one sentence each.
+pub(super) fn value_problems(context: &Context<'_>, contract: &Contract, reading: &StageReading) -> Vec<String> {
+    let own = reading.diagnostics.iter().filter(|diagnostic| diagnostic.is_error());
+    let found = checks::completeness(context.project, contract, &reading.input);
+    own.chain(found.iter().filter(|diagnostic| diagnostic.is_error()))
+        .map(|diagnostic| diagnostic.message.clone())
+        .collect()
+}
+
+fn is_tested(evidence: &Evidence) -> bool {
+    let (judgement, _) = judge(Kind::Promotion, evidence);
+    let mut gates = judgement.gates.iter();
+    gates.any(|(gate, verdict)| *gate == GateName::Tested && !verdict.is_hold())
+}
+
+/// Warns when the source runs something newer that is not tested.
+pub fn warn_of_newer(context: &Context<'_>, from: &str, plan: &Plan) {
+    if let Some(newest) = plan.passed_over.first() {
+        let text = format!(
+            "`{from}` runs {newest}, which is newer and not tested; the last tested digest is {}",
+            plan.digest
+        );
+        context.events.tell(Event::Warning(&text));
+    }
+}

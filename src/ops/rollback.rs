@@ -1,0 +1,140 @@
+//! `rollback`: a stage back to a digest that ran there before, through the same preflight.
+
+use super::inputs;
+use super::promote::{Plan, Wish, Work, unmoved, value_problems};
+use super::stage_move::{self, MovePlan};
+use super::view::{self, digest_of, ledger_location, required_manifest};
+use super::{Context, OpsError};
+use crate::image::{Digest, Manifest};
+use crate::promotion::{Depth, Evidence, Kind, Move, MoveKind, Request, judge, stage_state};
+
+/// How far back a history is read.
+const MAX_MOVES: usize = 500;
+
+/// Reads, verifies and judges. Writes nothing. Applied by [`super::promote::apply`].
+pub async fn plan(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<Plan, OpsError> {
+    let stage = view::stage(context, stage)?;
+    context.step(format!("reading the ledger of `{}`", stage.name));
+    let target = ledger_location(stage);
+    let (views, places, values) = futures::try_join!(
+        view::views(context, &stage.repositories),
+        stage_move::places(context, stage),
+        inputs::stage(context, stage),
+    )?;
+    let view = &views[target];
+    let current = places[0].current.as_ref().map(Manifest::digest);
+    let trusted = context.keys.trusted();
+    let depth = Depth::Moves(MAX_MOVES);
+    let state = stage_state(&*view.store, &view.listing, &stage.name, current, depth, trusted).await?;
+    let digest = match &wish.digest {
+        Some(text) => digest_of(view, text).await?,
+        None => previous_good(&state.moves, current).ok_or_else(|| {
+            OpsError::input(format!("nothing else ran in `{}` before", stage.name))
+                .help(format!("iamship history {}", stage.name))
+        })?,
+    };
+    let candidate = view.ledger(context).candidate(digest, &stage.name).await?;
+    let problems = candidate
+        .contract
+        .as_ref()
+        .map(|contract| value_problems(context, contract, &values));
+    let evidence = Evidence {
+        request: Request {
+            expect_current: wish.expect_current,
+            allow_older: true,
+        },
+        from: state.clone(),
+        to: state,
+        before_to: None,
+        required_suites: Vec::new(),
+        fingerprint: None,
+        value_problems: problems.unwrap_or_default(),
+        candidate,
+    };
+    let (judgement, cleared) = judge(Kind::Rollback, &evidence);
+    let mut plan = Plan {
+        digest,
+        version: evidence.candidate.version.clone(),
+        previous: current,
+        passed_over: Vec::new(),
+        repositories: unmoved(stage, &places),
+        judgement,
+        work: None,
+    };
+    if let Some(cleared) = cleared {
+        let manifest = required_manifest(&*view.store, digest).await?;
+        let version = plan.version.clone().unwrap_or_default();
+        let listing = &view.listing;
+        let mut moving = MovePlan::new(
+            context,
+            stage,
+            &evidence.to,
+            listing,
+            manifest,
+            version,
+            MoveKind::Rollback,
+        );
+        moving.from = None;
+        moving.gates = cleared.gates().to_vec();
+        moving.relied_on = evidence.candidate.relied_on.clone();
+        let target = target.clone();
+        plan.work = Some(Work {
+            plan: moving,
+            places,
+            views,
+            source: target.clone(),
+            target,
+        });
+    }
+    Ok(plan)
+}
+
+/// The digest that ran before the one that runs now.
+///
+/// Rollbacks are passed over: after C was rolled back to B, the next one goes to what ran before B, not to C.
+fn previous_good(moves: &[Move], current: Option<Digest>) -> Option<Digest> {
+    let mut arrivals = moves.iter().filter(|entry| entry.kind != MoveKind::Rollback);
+    if let Some(current) = current {
+        arrivals.by_ref().find(|entry| entry.digest == current)?;
+    }
+    arrivals
+        .map(|entry| entry.digest)
+        .find(|digest| Some(*digest) != current)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moves(names: &[(&str, MoveKind)]) -> Vec<Move> {
+        let each = names.iter().enumerate().map(|(index, (name, kind))| Move {
+            record: Digest::of(&index.to_be_bytes()),
+            digest: Digest::of(name.as_bytes()),
+            version: (*name).to_owned(),
+            kind: *kind,
+            stage: "prod".parse().unwrap(),
+            from: None,
+            previous: Vec::new(),
+            replaces: None,
+            tag: "prod-1".parse().unwrap(),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            by: String::new(),
+            signer: String::new(),
+        });
+        each.collect()
+    }
+
+    fn back(names: &[(&str, MoveKind)], current: &str) -> Option<Digest> {
+        previous_good(&moves(names), Some(Digest::of(current.as_bytes())))
+    }
+
+    #[test]
+    fn it_goes_to_what_ran_before_and_on_from_there() {
+        use MoveKind::{Promote, Rollback};
+        let history = [("c", Promote), ("b", Promote), ("a", Promote)];
+        assert_eq!(back(&history, "c"), Some(Digest::of(b"b")));
+        let after_one = [("b", Rollback), ("c", Promote), ("b", Promote), ("a", Promote)];
+        assert_eq!(back(&after_one, "b"), Some(Digest::of(b"a")));
+        assert_eq!(back(&[("a", Promote)], "a"), None);
+    }
+}

@@ -1,0 +1,189 @@
+//! `status` and `history`: what each stage runs, and what ran there.
+
+use futures::future::try_join_all;
+use jiff::Timestamp;
+
+use super::inputs;
+use super::promote::current_fingerprint;
+use super::view::{self, View, ledger_location};
+use super::{Context, FingerprintKey, OpsError};
+use crate::image::{Digest, Manifest, Tag};
+use crate::project::Stage;
+use crate::promotion::{Agreement, Candidate, Depth, Freshness, Move, StageState, stage_state};
+
+/// How far histories are read to count what is ahead and behind.
+const MAX_MOVES: usize = 50;
+
+/// One stage as it is now.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Its name.
+    pub name: String,
+    /// Its first repository.
+    pub repository: String,
+    /// Its tag.
+    pub tag: Tag,
+    /// What it runs.
+    pub digest: Option<Digest>,
+    /// The version of that.
+    pub version: Option<String>,
+    /// When it came, and by whom.
+    pub moved: Option<(Timestamp, String)>,
+    /// The newest results of its suites.
+    pub tests: Vec<Tested>,
+    /// Whether a trusted key signed what it runs.
+    pub signed: bool,
+    /// How tag and record agree.
+    pub agreement: Agreement,
+    /// Whether moves raced and none has come after.
+    pub raced: bool,
+    /// How many digests came here that the stage before does not have.
+    pub ahead: usize,
+    /// How many digests came to the stage before since this one left it.
+    pub behind: usize,
+    /// Other repositories that run something else.
+    pub divided: Vec<String>,
+}
+
+/// A suite's newest result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tested {
+    /// The suite.
+    pub suite: String,
+    /// How it ended.
+    pub passed: bool,
+    /// When.
+    pub at: Timestamp,
+    /// Whether its values are those of now; none when that can't be told.
+    pub stale: Option<bool>,
+}
+
+/// Every stage, in the order of promotion.
+pub async fn status(context: &Context<'_>) -> Result<Vec<Row>, OpsError> {
+    let stages = &context.project.stages;
+    context.step("reading the ledger");
+    let locations = stages.iter().map(ledger_location);
+    let (views, key) = futures::try_join!(view::views(context, locations), fingerprint_key(context))?;
+    let read = stages.iter().map(|stage| {
+        let view = &views[ledger_location(stage)];
+        let key = key.as_ref();
+        async move { read_row(context, stage, view, key).await }
+    });
+    let read = try_join_all(read).await?;
+    let mut rows = Vec::new();
+    for (index, (row, state)) in read.iter().enumerate() {
+        let mut row = row.clone();
+        if let Some((_, before)) = index.checked_sub(1).and_then(|index| read.get(index)) {
+            (row.ahead, row.behind) = distance(state, before);
+        }
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+/// A missing password must not keep anybody from looking: without the key, staleness is unknown.
+async fn fingerprint_key(context: &Context<'_>) -> Result<Option<FingerprintKey>, OpsError> {
+    Ok(context.keys.fingerprint_key().await.unwrap_or(None))
+}
+
+async fn read_row(
+    context: &Context<'_>,
+    stage: &Stage,
+    view: &View,
+    key: Option<&FingerprintKey>,
+) -> Result<(Row, StageState), OpsError> {
+    let trusted = context.keys.trusted();
+    let digests = try_join_all(stage.repositories.iter().map(|location| async move {
+        let store = context.store(location)?;
+        Ok::<_, OpsError>((location, store.manifest(&(&stage.tag).into()).await?))
+    }))
+    .await?;
+    let current = digests[0].1.as_ref().map(Manifest::digest);
+    let depth = Depth::Moves(MAX_MOVES);
+    let state = stage_state(&*view.store, &view.listing, &stage.name, current, depth, trusted).await?;
+    let candidate = match current {
+        Some(digest) => Some(view.ledger(context).candidate(digest, &stage.name).await?),
+        None => None,
+    };
+    let tests = match &candidate {
+        Some(candidate) => tests(context, stage, candidate, key).await?,
+        None => Vec::new(),
+    };
+    let divided = digests
+        .iter()
+        .filter(|(_, manifest)| manifest.as_ref().map(Manifest::digest) != current)
+        .map(|(location, _)| location.to_string())
+        .collect();
+    let row = Row {
+        name: stage.name.to_string(),
+        repository: ledger_location(stage).to_string(),
+        tag: stage.tag.clone(),
+        digest: current,
+        version: candidate.as_ref().and_then(|candidate| candidate.version.clone()),
+        moved: state.current_move().map(|entry| (entry.at, entry.by.clone())),
+        tests,
+        signed: candidate.is_some_and(|candidate| !candidate.signers.is_empty()),
+        agreement: state.agreement,
+        raced: state.heads.len() > 1,
+        ahead: 0,
+        behind: 0,
+        divided,
+    };
+    Ok((row, state))
+}
+
+async fn tests(
+    context: &Context<'_>,
+    stage: &Stage,
+    candidate: &Candidate,
+    key: Option<&FingerprintKey>,
+) -> Result<Vec<Tested>, OpsError> {
+    let reading = inputs::stage(context, stage).await?;
+    let now = candidate
+        .contract
+        .as_ref()
+        .map(|contract| current_fingerprint(stage, contract, &reading, key));
+    let tested = candidate.tests.iter().map(|facts| Tested {
+        suite: facts.suite.clone(),
+        passed: facts.passed,
+        at: facts.at,
+        stale: now.as_ref().and_then(|now| match now.compare(&facts.fingerprint) {
+            Freshness::Fresh => Some(false),
+            Freshness::Stale => Some(true),
+            Freshness::OtherKey => None,
+        }),
+    });
+    Ok(tested.collect())
+}
+
+/// How many digests this stage has that the one before lacks, and how many came there since.
+fn distance(state: &StageState, before: &StageState) -> (usize, usize) {
+    let Some(current) = state.current else {
+        return (0, count_digests(&before.moves));
+    };
+    match before.position(current) {
+        Some(position) => (0, count_digests(&before.moves[..position])),
+        None => (1, count_digests(&before.moves)),
+    }
+}
+
+fn count_digests(moves: &[Move]) -> usize {
+    let mut digests: Vec<_> = moves.iter().map(|entry| entry.digest).collect();
+    digests.sort();
+    digests.dedup();
+    digests.len()
+}
+
+/// A stage's moves, newest first.
+pub async fn history(context: &Context<'_>, stage: &str, limit: usize) -> Result<StageState, OpsError> {
+    let stage = view::stage(context, stage)?;
+    let location = ledger_location(stage);
+    let views = view::views(context, [location]).await?;
+    let view = &views[location];
+    let current = view.store.resolve(&stage.tag).await?;
+    let trusted = context.keys.trusted();
+    let depth = Depth::Moves(limit.max(1));
+    let mut state = stage_state(&*view.store, &view.listing, &stage.name, current, depth, trusted).await?;
+    state.moves.truncate(limit);
+    Ok(state)
+}

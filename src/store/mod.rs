@@ -8,6 +8,7 @@ mod file;
 mod layout;
 mod memory;
 mod overlay;
+mod push;
 mod referrer;
 mod registry;
 mod verify;
@@ -17,6 +18,7 @@ pub use file::FileBlob;
 pub use layout::Layout;
 pub use memory::Memory;
 pub use overlay::Overlay;
+pub use push::push_with_blobs;
 pub use registry::{
     Credentials, Observer, Patience, Registry, RegistryClient, RegistryOptions, RequestSummary, Security, Traffic,
     docker_config_paths,

@@ -11,7 +11,7 @@ use iamship::image::{
     Descriptor, Digest, ImageIndex, ImageManifest, Location, Manifest, Platform, Tag, Target, media_type,
 };
 use iamship::store::{
-    CopyOptions, Layout, Listed, Memory, Registry, RegistryOptions, Store, StoreError, copy, read_blob,
+    CopyOptions, Layout, Listed, Memory, Registry, RegistryOptions, Store, StoreError, copy, push_with_blobs, read_blob,
 };
 
 /// A store with what must outlive it.
@@ -46,6 +46,7 @@ pub(crate) async fn registry_that_lists_referrers() -> Made {
 }
 
 /// A repository of the docker-registry that `ci/with-registry.sh` starts; `None` outside of it.
+#[expect(clippy::print_stderr, reason = "says which tests did not run")]
 pub(crate) async fn docker_registry() -> Option<Made> {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     let Ok(registry) = std::env::var("IAMSHIP_TEST_REGISTRY") else {
@@ -116,8 +117,7 @@ impl Sample {
 
     pub(crate) async fn push(&self, store: &dyn Store, target: impl Into<Target>) {
         self.push_blobs(store).await;
-        store
-            .push_manifest(&self.manifest, &target.into())
+        push_with_blobs(store, &self.manifest, &self.blobs, &target.into())
             .await
             .expect("the manifest is stored");
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use iamship::image::{Descriptor, Location, Manifest, Target};
 use iamship::store::{
     Arrival, Copied, CopyOptions, CopyProgress, Memory, RegistryClient, RegistryOptions, Security, Store, StoreError,
-    copy, read_blob,
+    copy, push_with_blobs, read_blob,
 };
 
 use crate::store_contract::{Sample, index, layout};
@@ -55,7 +55,7 @@ pub(crate) async fn lacks(store: &dyn Store, root: &Manifest) -> Option<String> 
     None
 }
 
-const FAULTS: [Fault; 12] = [
+const FAULTS: [Fault; 13] = [
     Fault::None,
     Fault::TruncatesBlobs,
     Fault::ChangesBlobs,
@@ -65,6 +65,7 @@ const FAULTS: [Fault; 12] = [
     Fault::ChecksNothing,
     Fault::NamesNothing,
     Fault::RefusesPlainly,
+    Fault::DeniesABlobOnce,
     Fault::SwapsManifests,
     Fault::ForgetsManifests,
     Fault::FailsTags,
@@ -232,6 +233,26 @@ async fn within_a_registry_no_blob_is_read_and_each_takes_one_request() {
     // Two manifests read, each written twice; five mounts; the index.
     assert_eq!(lines.len(), 2 + 4 + 5 + 1, "{lines:#?}");
     assert_eq!(lacks(&prod, &root).await, None);
+}
+
+#[tokio::test]
+async fn a_manifest_is_pushed_with_the_blobs_that_the_store_asks_for() {
+    let sample = Sample::new("one");
+    let target = Target::Digest(sample.manifest.digest());
+    for (fault, calls) in [(Fault::None, 5), (Fault::NamesNothing, 5), (Fault::DeniesABlobOnce, 7)] {
+        let store = Flaky::new(memory("target"), fault);
+        push_with_blobs(&store, &sample.manifest, &sample.blobs, &target)
+            .await
+            .expect("is pushed");
+        assert_eq!(store.calls(), calls, "{fault:?}");
+        push_with_blobs(&store, &sample.manifest, &sample.blobs, &target)
+            .await
+            .expect("is pushed");
+        assert_eq!(store.calls(), calls + 1, "{fault:?}");
+        assert_eq!(lacks(&*store.inner, &sample.manifest).await, None, "{fault:?}");
+    }
+    let error = push_with_blobs(&*memory("target"), &sample.manifest, &sample.blobs[1..], &target).await;
+    assert!(matches!(error, Err(StoreError::MissingContent { .. })), "{error:?}");
 }
 
 #[derive(Default)]

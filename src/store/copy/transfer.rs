@@ -11,8 +11,8 @@ use super::{Arrival, Copied, CopyOptions, copy_blob};
 use crate::image::{Descriptor, Digest, Location, Manifest, Target};
 use crate::store::{Mounted, Store, StoreError};
 
-/// How often a target may name new missing blobs before it is taken for broken.
-const ROUNDS: usize = 4;
+/// How often a target may name missing blobs before it is taken for broken. Not only once: see [`crate::store::push_with_blobs`].
+const ROUNDS: usize = 5;
 
 /// Whether blobs may be taken over without moving them.
 fn can_mount(source: &Location, target: &Location) -> bool {

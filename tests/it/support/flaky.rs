@@ -1,7 +1,7 @@
 //! A store that lies one way at a time.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -32,6 +32,9 @@ pub(crate) enum Fault {
     NamesNothing,
     /// Refuses an incomplete manifest as one that names no reason at all.
     RefusesPlainly,
+    /// Denies the first blob of the first complete manifest, although it has it: docker-registry 2.8 does so while
+    /// somebody else uploads the same one.
+    DeniesABlobOnce,
     /// Gives another manifest than was asked for.
     SwapsManifests,
     /// Has lost all manifests that it was given under a digest.
@@ -46,6 +49,7 @@ pub(crate) struct Flaky {
     fault: Fault,
     calls: AtomicUsize,
     unchecked: Mutex<HashMap<Digest, Manifest>>,
+    denied: AtomicBool,
 }
 
 impl Flaky {
@@ -55,6 +59,7 @@ impl Flaky {
             fault,
             calls: AtomicUsize::new(0),
             unchecked: Mutex::default(),
+            denied: AtomicBool::new(false),
         }
     }
 
@@ -109,6 +114,20 @@ impl Store for Flaky {
 
     async fn push_manifest(&self, manifest: &Manifest, target: &Target) -> Result<Pushed, StoreError> {
         self.call()?;
+        let complete = async {
+            for child in manifest.children() {
+                if !self.inner.has_blob(child).await? {
+                    return Ok::<_, StoreError>(false);
+                }
+            }
+            Ok(!manifest.children().is_empty())
+        };
+        if self.fault == Fault::DeniesABlobOnce && complete.await? && !self.denied.swap(true, Ordering::SeqCst) {
+            return Err(StoreError::MissingContent {
+                location: self.location().clone(),
+                missing: vec![manifest.children()[0].digest],
+            });
+        }
         let error = match self.inner.push_manifest(manifest, target).await {
             Err(error @ StoreError::MissingContent { .. }) => error,
             other => return other,

@@ -146,6 +146,9 @@ impl<'a> View<'a> {
     ) -> Diagnostic {
         match (place, &value.origin) {
             (Some(place), _) => diagnostic.at(place, text),
+            (None, Origin::Source(source)) if text.is_empty() => {
+                self.at_stage(diagnostic, stage, format!("from `{source}`"))
+            }
             (None, Origin::Source(source)) => self.at_stage(diagnostic, stage, format!("from `{source}`: {text}")),
             (None, Origin::File(_)) => self.at_stage(diagnostic, stage, text),
         }

@@ -16,6 +16,8 @@ pub enum Color {
 
 /// More places than this are only counted.
 const MOST_PLACES: usize = 6;
+/// Lines of one source that are so near are drawn together.
+const NEAR: usize = 50;
 
 /// All findings, with an empty line after each. Lines are cut to what a terminal shows, withheld ones left out.
 pub fn text(diagnostics: &[Diagnostic], color: Color) -> String {
@@ -42,10 +44,10 @@ fn draw(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
     let mut group = Group::with_title(title);
     let shown = &diagnostic.labels[..diagnostic.labels.len().min(MOST_PLACES)];
     let mut columns = Vec::new();
-    for line in lines(shown) {
-        let (snippet, column) = snippet(&line);
+    for chunk in chunks(lines(shown)) {
+        let (snippet, given) = snippet(&chunk);
         group = group.element(snippet);
-        columns.push((line, column));
+        columns.extend(chunk.into_iter().zip(given));
     }
     let more = diagnostic.labels.len() - shown.len();
     if more > 0 {
@@ -76,7 +78,7 @@ struct Line<'a> {
     is_primary: bool,
 }
 
-/// Each line on its own: the lines between two labels may hold what must not be shown.
+/// The lines that have labels, in the order of their first labels.
 fn lines(labels: &[Label]) -> Vec<Line<'_>> {
     let mut lines: Vec<Line<'_>> = Vec::new();
     for label in labels {
@@ -96,32 +98,58 @@ fn lines(labels: &[Label]) -> Vec<Line<'_>> {
     lines
 }
 
-/// A line with its marks, and the column that the renderer will find in it.
-fn snippet<'a>(line: &Line<'a>) -> (Snippet<'a, Annotation<'a>>, usize) {
-    let spans: Vec<_> = line.labels.iter().map(|label| &label.span).collect();
-    let excerpt = excerpt(line.position, &spans);
-    let column = excerpt.text[..excerpt.marks[0].start].chars().count() + 1;
-    let annotations = line
-        .labels
-        .iter()
-        .zip(excerpt.marks)
-        .enumerate()
-        .map(|(index, (label, mark))| {
+/// Lines of one source that are near each other, from the top: they are drawn as one piece.
+fn chunks(lines: Vec<Line<'_>>) -> Vec<Vec<Line<'_>>> {
+    let mut chunks: Vec<Vec<Line<'_>>> = Vec::new();
+    for line in lines {
+        let near = |known: &Line<'_>| {
+            known.labels[0].span.source == line.labels[0].span.source
+                && known.position.line.abs_diff(line.position.line) <= NEAR
+        };
+        match chunks.iter_mut().find(|chunk| chunk.iter().any(near)) {
+            Some(chunk) => chunk.push(line),
+            None => chunks.push(vec![line]),
+        }
+    }
+    for chunk in &mut chunks {
+        chunk.sort_by_key(|line| line.position.line);
+    }
+    chunks
+}
+
+/// Lines with their marks, and for each the column that the renderer will find in it.
+///
+/// The lines in between are left empty: the renderer shows a single one, and it may hold what must not be shown.
+fn snippet<'a>(chunk: &[Line<'a>]) -> (Snippet<'a, Annotation<'a>>, Vec<usize>) {
+    let first = chunk[0].position.line;
+    let mut text = String::new();
+    let mut annotations = Vec::new();
+    let mut columns = Vec::new();
+    for line in chunk {
+        let breaks = text.matches('\n').count();
+        text.extend(std::iter::repeat_n('\n', line.position.line - first - breaks));
+        let spans: Vec<_> = line.labels.iter().map(|label| &label.span).collect();
+        let excerpt = excerpt(line.position, &spans);
+        columns.push(excerpt.text[..excerpt.marks[0].start].chars().count() + 1);
+        for (index, (label, mark)) in line.labels.iter().zip(excerpt.marks).enumerate() {
             let kind = if line.is_primary && index == 0 {
                 AnnotationKind::Primary
             } else {
                 AnnotationKind::Context
             };
-            match label.text.as_str() {
-                "" => kind.span(mark),
-                text => kind.span(mark).label(clean(text)),
-            }
-        });
-    let snippet = Snippet::source(excerpt.text)
-        .path(path_of(line))
-        .line_start(line.position.line)
-        .annotations(annotations.collect::<Vec<_>>());
-    (snippet, column)
+            let annotation = kind.span(text.len() + mark.start..text.len() + mark.end);
+            annotations.push(match label.text.as_str() {
+                "" => annotation,
+                words => annotation.label(clean(words)),
+            });
+        }
+        text.push_str(&excerpt.text);
+    }
+    let snippet = Snippet::source(text)
+        .path(path_of(&chunk[0]))
+        .line_start(first)
+        .annotations(annotations);
+    (snippet, columns)
 }
 
 fn path_of(line: &Line<'_>) -> String {
@@ -145,13 +173,10 @@ mod tests {
         error[stage-host]: `BASE` of `prod` names another host
          --> env/prod.env:2:6
           |
-        2 | BASE=http://localhost:8443
-          |      ^^^^^^^^^^^^^^^^^^^^^ the address
-          |
-         ::: env/prod.env:1:1
-          |
         1 | A=1
           | - compare: 50%, a,b
+        2 | BASE=http://localhost:8443
+          |      ^^^^^^^^^^^^^^^^^^^^^ the address
           |
           = help: change it
                   now
@@ -190,6 +215,21 @@ mod tests {
         let drawn = text(&findings, Color::Never);
         assert!(drawn.len() < 2_000 * 600);
         assert!(drawn.contains("a.xml:1:2198904"), "{}", &drawn[drawn.len() - 500..]);
+    }
+
+    #[test]
+    fn lines_between_two_places_are_not_shown() {
+        let source = Source::new("x.env", "A=1\nDB_PASSWORD=hunter2\nA=2\n");
+        let found = Diagnostic::new(Code::EnvDuplicate, "`A` has two values");
+        let found = found
+            .at(source.span(24..25), "the second")
+            .at(source.span(0..1), "the first");
+        let drawn = text(&[found], Color::Never);
+        assert!(
+            drawn.contains("x.env:3:1") && drawn.contains("1 | A=1") && drawn.contains("3 | A=2"),
+            "{drawn}"
+        );
+        assert!(!drawn.contains("hunter2"), "{drawn}");
     }
 
     #[test]

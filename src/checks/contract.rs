@@ -32,12 +32,11 @@ fn parameter(
     uses: &[Use],
     settings: Option<&ParameterSettings>,
 ) -> ContractParameter {
-    // A hundred thousand clients use a parameter at one and the same path.
-    let paths: HashSet<(Vec<&str>, Extent)> = uses
-        .iter()
-        .map(|place| (bundle.local_path(place), extent(bundle, place)))
-        .collect();
-    let places = paths.iter().map(|(path, extent)| values::Use { path, extent: *extent });
+    // Only whole values tell, and a hundred thousand clients use a parameter at one and the same path.
+    let whole = uses.iter().filter(|place| extent(bundle, place) == Extent::Whole);
+    let paths: HashSet<Vec<&str>> = whole.map(|place| bundle.local_path(place)).collect();
+    let extent = Extent::Whole;
+    let places = paths.iter().map(|path| values::Use { path, extent });
     let said = settings.map_or_else(Override::default, |settings| Override {
         kind: settings.kind,
         secret: settings.secret,

@@ -99,9 +99,7 @@ fn foreign_hosts<'a>(view: &View<'a>, stage: &'a StageInput) -> BTreeMap<String,
             continue;
         }
         for input in view.all_stages.iter().filter(|input| input.name != stage.name) {
-            let Some((name, value)) = input.values.iter().find(|(other, _)| *other == name) else {
-                continue;
-            };
+            let Some(value) = input.values.get(name) else { continue };
             for host in public_hosts(view, name, value)
                 .difference(&own)
                 .filter(|host| !is_local(host))

@@ -259,4 +259,17 @@ mod tests {
         assert!(text(&example::diagnostics(), Color::Always).contains("\x1b["));
         assert!(!text(&example::diagnostics(), Color::Never).contains("\x1b["));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_place_makes_it_panic(text in "[aé€𝄞\t\r\n\u{1b}]{0,300}", places in proptest::collection::vec((0usize..400, 0usize..400), 0..9)) {
+            let source = Source::new("x", text);
+            let found = places.into_iter().fold(Diagnostic::new(Code::EnvSyntax, "m"), |found, (start, length)| {
+                let border = |at: usize| (0..=at.min(source.text().len())).rev().find(|at| source.text().is_char_boundary(*at));
+                let (start, end) = (border(start).unwrap_or(0), border(start + length).unwrap_or(0));
+                found.at(source.span(start..end), "here")
+            });
+            super::text(&[found], Color::Never);
+        }
+    }
 }

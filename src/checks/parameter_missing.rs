@@ -25,13 +25,23 @@ pub(super) fn find(view: &View<'_>) -> Vec<Diagnostic> {
             }
         }
     }
+    let unasked: BTreeSet<&str> = view
+        .stages
+        .iter()
+        .flat_map(|stage| view.unasked(stage).map(|(name, _)| name.as_str()))
+        .collect();
     lacking
         .into_values()
-        .map(|(parameter, stages)| finding(view, parameter, &stages))
+        .map(|(parameter, stages)| finding(view, parameter, &stages, &unasked))
         .collect()
 }
 
-fn finding(view: &View<'_>, parameter: &ContractParameter, stages: &[&StageInput]) -> Diagnostic {
+fn finding(
+    view: &View<'_>,
+    parameter: &ContractParameter,
+    stages: &[&StageInput],
+    unasked: &BTreeSet<&str>,
+) -> Diagnostic {
     let name = &parameter.name;
     let names = listed(stages.iter().map(|stage| &stage.name));
     let mut diagnostic = Diagnostic::new(Code::ParameterMissing, format!("`{name}` has no value in {names}"));
@@ -61,20 +71,19 @@ fn finding(view: &View<'_>, parameter: &ContractParameter, stages: &[&StageInput
     {
         diagnostic = diagnostic.help(mend(stage, parameter));
     }
-    match longer_name(view, name.as_str(), stages) {
+    match longer_name(name.as_str(), unasked) {
         Some(given) => diagnostic.help(format!("`{given}` is given and nothing asks for it: is it meant?")),
         None => diagnostic,
     }
 }
 
 /// `DB_PASSWORD_RAW` where `DB_PASSWORD` is asked for.
-fn longer_name<'a>(view: &View<'a>, name: &str, stages: &[&'a StageInput]) -> Option<&'a str> {
+fn longer_name<'a>(name: &str, unasked: &BTreeSet<&'a str>) -> Option<&'a str> {
     let (head, tail) = (format!("{name}_"), format!("_{name}"));
-    stages
+    let found = unasked
         .iter()
-        .flat_map(|stage| view.unasked(stage))
-        .map(|(given, _)| given.as_str())
-        .find(|given| given.starts_with(&head) || given.ends_with(&tail))
+        .find(|given| given.starts_with(&head) || given.ends_with(&tail));
+    found.copied()
 }
 
 #[cfg(test)]

@@ -96,13 +96,18 @@ pub(super) fn slips<'a>(view: &View<'a>, stage: &'a StageInput) -> Vec<Slip<'a>>
         }
     }
     if missing.len() * unasked.len() <= MOST_PAIRS {
-        let mut near: Vec<_> = missing
+        let wanted: Vec<_> = missing
             .iter()
-            .flat_map(|parameter| unasked.iter().map(move |given| (*parameter, *given)))
-            .filter_map(|(parameter, given)| {
-                Some((distance(parameter.name.as_str(), given.as_str())?, parameter, given))
-            })
+            .map(|parameter| (*parameter, Word::of(parameter.name.as_str())))
             .collect();
+        let given: Vec<_> = unasked.iter().map(|name| (*name, Word::of(name.as_str()))).collect();
+        let mut near = Vec::new();
+        for (parameter, word) in &wanted {
+            let distances = given
+                .iter()
+                .filter_map(|(name, other)| Some((word.distance(other)?, *parameter, *name)));
+            near.extend(distances);
+        }
         near.sort_by_key(|(distance, parameter, given)| (*distance, &parameter.name, *given));
         for (_, parameter, given) in near {
             if !settled.contains(parameter.name.as_str()) && taken.insert(given.as_str()) {
@@ -133,20 +138,34 @@ fn with_stage<'a>(
     })
 }
 
-/// How many letters differ, when so few do that it must be a slip; names that differ in a number are two names.
-fn distance(wanted: &str, given: &str) -> Option<usize> {
-    let (wanted, given) = (wanted.to_lowercase(), given.to_lowercase());
-    let length = wanted.len().min(given.len());
-    let most = match length {
-        0..=4 => return None,
-        5..=9 => 1,
-        _ => 2,
-    };
-    let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
-    if wanted.len().abs_diff(given.len()) > most || wanted[..1] != given[..1] || digits(&wanted) != digits(&given) {
-        return None;
+/// A name, made ready for many comparisons.
+struct Word {
+    lower: String,
+    digits: String,
+}
+
+impl Word {
+    fn of(name: &str) -> Self {
+        let lower = name.to_lowercase();
+        let digits = lower.chars().filter(char::is_ascii_digit).collect();
+        Self { lower, digits }
     }
-    Some(strsim::damerau_levenshtein(&wanted, &given)).filter(|distance| *distance <= most)
+
+    /// How many letters differ, when so few do that it must be a slip; names that differ in a number are two names.
+    fn distance(&self, given: &Self) -> Option<usize> {
+        let (wanted, other) = (self.lower.as_str(), given.lower.as_str());
+        let most = match wanted.len().min(other.len()) {
+            0..=4 => return None,
+            5..=9 => 1,
+            _ => 2,
+        };
+        let alike = wanted.len().abs_diff(other.len()) <= most
+            && wanted.as_bytes().first() == other.as_bytes().first()
+            && self.digits == given.digits;
+        alike
+            .then(|| strsim::damerau_levenshtein(wanted, other))
+            .filter(|distance| *distance <= most)
+    }
 }
 
 #[cfg(test)]

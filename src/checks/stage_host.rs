@@ -10,15 +10,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::StageInput;
-use super::hosts::{Host, find_name, hosts, is_local};
+use super::hosts::{Host, hosts, is_local, words};
 use super::view::{Rank, Shared, View, listed};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::profile::{ParameterName, ParameterType};
 use crate::project::StageName;
 use crate::values::Value;
-
-/// More comparisons of free text with foreign hosts than this are not made.
-const MOST_COMPARISONS: usize = 2_000_000;
 
 pub(super) fn find(view: &View<'_>) -> Vec<Diagnostic> {
     let mut shared = Shared::new();
@@ -141,14 +138,12 @@ fn foreign_host<'a>(
     let known = found
         .iter()
         .find_map(|host| Some((host.clone(), *foreign.get(&host.name)?)));
+    // A name without a dot may be any word.
     let in_text = || {
-        let names = foreign.iter().filter(|(host, _)| host.contains('.'));
-        let searched = stage.values.iter().count() * foreign.len() <= MOST_COMPARISONS;
-        names.filter(|_| searched).find_map(|(host, owner)| {
-            let range = find_name(text, host)?;
-            let name = host.clone();
-            Some((Host { name, range }, *owner))
-        })
+        let words = words(text).filter(|word| word.name.contains('.'));
+        words
+            .filter_map(|word| foreign.get(&word.name).map(|owner| (word, *owner)))
+            .next()
     };
     let by_word = || {
         // Its own place in a URL only, and not the host of a secret: the message would tell it.

@@ -3,13 +3,10 @@
 
 use std::ops::Range;
 
-use super::hosts::{find_name, hosts, is_local};
+use super::hosts::{hosts, is_local, words};
 use super::view::{Shared, View, listed};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::profile::ParameterType;
-
-/// The names that are looked for also where no address stands (`SMTP=localhost:25`).
-const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "host.docker.internal"];
 
 pub(super) fn find(view: &View<'_>) -> Vec<Diagnostic> {
     let mut shared = Shared::new();
@@ -52,10 +49,12 @@ pub(super) fn find(view: &View<'_>) -> Vec<Diagnostic> {
     shared.into_found().into_iter().map(finding).collect()
 }
 
+/// Also where no address stands: `SMTP=localhost:25`.
 fn local_piece(kind: ParameterType, value: &str) -> Option<Range<usize>> {
-    let host = hosts(kind, value).into_iter().find(|host| is_local(&host.name));
-    host.map(|host| host.range)
-        .or_else(|| NAMES.iter().find_map(|name| find_name(value, name)))
+    let found = hosts(kind, value).into_iter().find(|host| is_local(&host.name));
+    found
+        .or_else(|| words(value).find(|word| is_local(&word.name)))
+        .map(|host| host.range)
 }
 
 #[cfg(test)]

@@ -88,10 +88,36 @@ impl Bundle {
         self.node(place).map(|node| node.local_path()).unwrap_or_default()
     }
 
+    /// A number for [`local_path`](Self::local_path), equal where the path (with namespaces) is: work on many uses can
+    /// be done once a path. None where the format has no elements.
+    pub fn path_number(&self, place: &Use) -> Option<u32> {
+        self.node(place).map(|node| node.path_number())
+    }
+
     /// The element path with keys: `/profiles/profile[token-service]/…/client[web-client]/secret`. Empty where the
     /// format has no elements.
     pub fn path(&self, place: &Use) -> String {
         self.node(place).map(|node| node.path()).unwrap_or_default()
+    }
+
+    /// How the server's placeholder for a parameter is written.
+    pub fn placeholder(&self, name: &str) -> String {
+        let syntax = &self.profile.placeholder;
+        format!("{}{name}{}", syntax.open, syntax.close)
+    }
+
+    /// An element's text as it would be with nothing for its placeholders: what the file itself tells.
+    pub fn literal_text(&self, node: &Node<'_>) -> String {
+        let content = node.content_range();
+        let text = node.source().text();
+        let mut literal = String::new();
+        let mut done = content.start;
+        for place in placeholder::ranges(&self.profile.placeholder, text, content.clone()) {
+            literal.push_str(&text[done..place.start]);
+            done = place.end;
+        }
+        literal.push_str(&text[done..content.end]);
+        text::decode_content(&literal).into_owned()
     }
 
     /// A placeholder's default, as the text that the server would see.

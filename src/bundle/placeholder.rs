@@ -253,6 +253,20 @@ impl Grammar {
     }
 }
 
+/// Where text lies between `open` and `close`, whatever it means.
+pub(super) fn ranges(syntax: &PlaceholderSyntax, text: &str, within: Range<usize>) -> Vec<Range<usize>> {
+    let mut ranges = Vec::new();
+    let mut at = within.start;
+    while !syntax.open.is_empty()
+        && let Some(start) = text[at..within.end].find(&syntax.open).map(|found| at + found)
+        && let Some(length) = text[start..within.end].find(&syntax.close)
+    {
+        at = start + length + syntax.close.len();
+        ranges.push(start..at);
+    }
+    ranges
+}
+
 /// Enough text for a look-alike: no pattern may run away over a file of megabytes.
 fn window(text: &str, at: usize) -> &str {
     let longest = (at + 1024).min(text.len());

@@ -148,6 +148,17 @@ impl Tree {
         self.accepted.iter().all(|accepted| *accepted)
     }
 
+    /// The leaf whose content holds a byte of a file, if it is in a leaf.
+    pub fn leaf_at(&self, file: usize, offset: usize) -> Option<Node<'_>> {
+        let document = self.documents.get(file)?;
+        let after = document
+            .elements
+            .partition_point(|element| element.start as usize <= offset);
+        let index = after.checked_sub(1)? as u32;
+        let inside = document.elements[index as usize].content().contains(&offset) && document.is_leaf(index);
+        if inside { self.at(file as u32, index) } else { None }
+    }
+
     /// How many elements all files have.
     pub fn size(&self) -> usize {
         self.documents.iter().map(|document| document.elements.len()).sum()
@@ -347,6 +358,10 @@ impl<'t> Node<'t> {
         text.get(self.element().content()).unwrap_or_default()
     }
 
+    pub(super) fn content_range(&self) -> std::ops::Range<usize> {
+        self.element().content()
+    }
+
     /// Whether its own text holds a placeholder.
     pub fn has_placeholder(&self) -> bool {
         self.element().has(Element::PLACEHOLDER)
@@ -386,6 +401,21 @@ impl<'t> Node<'t> {
     /// Local names from just below the root to the element.
     pub fn local_path(&self) -> Vec<&'t str> {
         self.tree.paths.names(self.element().path)
+    }
+
+    /// A number for its local path and namespaces.
+    pub fn path_number(&self) -> u32 {
+        self.element().path
+    }
+
+    /// The first leaf of its key. None when it is no entry of a list.
+    pub fn key_leaf(&self) -> Option<Self> {
+        self.tree.key_leaves(self.id).next().map(|leaf| self.node(leaf))
+    }
+
+    /// The value of the first leaf of its key: what references to it say.
+    pub fn id(&self) -> Option<Cow<'t, str>> {
+        self.key_leaf().map(|leaf| leaf.value())
     }
 
     /// The element path with keys: `/profiles/profile[token-service]/settings`.

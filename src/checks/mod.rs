@@ -12,7 +12,9 @@ mod parameter_missing;
 mod parameter_misspelt;
 mod parameter_type;
 mod parameter_unused;
+mod reference_dangling;
 mod secret_in_values;
+mod secret_literal;
 mod stage_host;
 mod stage_localhost;
 mod stage_plain_http;
@@ -61,6 +63,18 @@ pub struct Rule {
 /// All rules, in the order in which their findings are shown.
 pub const RULES: &[Rule] = &[
     Rule {
+        codes: &[Code::SecretLiteral],
+        run: |context| secret_literal::find(context.bundle, &context.project.server),
+    },
+    Rule {
+        codes: &[Code::ReferenceDangling],
+        run: |context| {
+            reference_dangling::find(context.bundle.tree(), &context.project.server, &|| {
+                asset_paths(context.project)
+            })
+        },
+    },
+    Rule {
         codes: &[Code::ParameterMissing],
         run: |context| parameter_missing::find(&View::of(context)),
     },
@@ -101,6 +115,12 @@ pub const RULES: &[Rule] = &[
         run: |context| stage_plain_http::find(&View::of(context)),
     },
 ];
+
+/// Paths in the image of the assets. Assets that can't be listed define nothing; the build says why.
+fn asset_paths(project: &Project) -> Vec<String> {
+    let files = project.asset_files().unwrap_or_default();
+    files.into_iter().map(|file| file.path).collect()
+}
 
 /// Runs all rules and gives their findings the severities that the project wants.
 ///

@@ -1,0 +1,332 @@
+//! Secrets that stand in the bundle: by the place, and by what a value looks like at any place.
+//!
+//! A hash of a password and a value that the server encrypted count, too: the image is the same for all stages, and
+//! these differ from stage to stage, or let one stage's password in at another.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use aho_corasick::AhoCorasick;
+
+use crate::bundle::{Bundle, Node};
+use crate::diagnostic::{Code, Diagnostic, Source, Span};
+use crate::profile::{PathPattern, SecretRule, ServerProfile};
+use crate::values::secret_by_pattern;
+
+/// How many findings are told.
+const MOST_FINDINGS: usize = 500;
+
+/// What every value begins with or holds that looks like a secret. Only where one of these stands it is looked at closely.
+const MARKS: &[&str] = &[
+    "-----BEGIN ",
+    "$5$",
+    "$6$",
+    "$2a$",
+    "$2b$",
+    "$2y$",
+    "v:S.",
+    "eyJ",
+    "assword=",
+    "PASSWORD=",
+    "wd=",
+    "PWD=",
+    "ghp_",
+    "gho_",
+    "ghs_",
+    "github_pat_",
+    "glpat-",
+    "xoxb-",
+    "xoxp-",
+    "sk_live_",
+    "hvs.",
+    "AKIA",
+    "@",
+];
+
+/// Looks at the places that the profile calls secret, then at all texts.
+pub(super) fn find(bundle: &Bundle, profile: &ServerProfile) -> Vec<Diagnostic> {
+    let mut finder = Finder {
+        bundle,
+        public: &profile.public,
+        told: BTreeSet::new(),
+        found: Vec::new(),
+    };
+    for rule in &profile.secrets {
+        finder.at_secret_places(rule);
+    }
+    finder.by_marks();
+    finder.found
+}
+
+struct Finder<'a> {
+    bundle: &'a Bundle,
+    public: &'a [PathPattern],
+    /// File and offset of what was told already.
+    told: BTreeSet<(usize, usize)>,
+    found: Vec<Diagnostic>,
+}
+
+impl Finder<'_> {
+    fn at_secret_places(&mut self, rule: &SecretRule) {
+        let bundle = self.bundle;
+        for leaf in bundle.tree().find(&rule.path) {
+            if !leaf.is_leaf() || leaf.written().trim().is_empty() || leaf.has_placeholder() {
+                continue;
+            }
+            let value = leaf.value();
+            // An address may be in a secret place because it can hold a password; without one it is an address.
+            let address = value.contains("://") || value.starts_with("jdbc:");
+            if address && secret_by_pattern(&value).is_none() || value.is_empty() || self.is_public(&leaf) {
+                continue;
+            }
+            self.tell(leaf.file(), leaf.text_span(), &rule.what, Some(&leaf));
+        }
+    }
+
+    /// A placeholder's neighbours are looked at, too: `password=x;host=#{H}` is a secret all the same.
+    fn by_marks(&mut self) {
+        let Ok(marks) = AhoCorasick::new(MARKS) else {
+            return;
+        };
+        let bundle = self.bundle;
+        for (file, source) in bundle.files().iter().enumerate() {
+            let mut done = 0;
+            for found in marks.find_iter(source.text()) {
+                if found.start() < done || self.found.len() >= MOST_FINDINGS {
+                    continue;
+                }
+                let leaf = bundle.tree().leaf_at(file, found.start());
+                let place = match &leaf {
+                    Some(leaf) => leaf.text_span(),
+                    None if bundle.tree().roots().next().is_none() => source.span(line(source, found.start())),
+                    // In a comment, a tag or an attribute.
+                    None => continue,
+                };
+                done = place.range.end;
+                let value = without_placeholders(bundle, &place, leaf.as_ref());
+                let Some(what) = looks_like(&value) else {
+                    continue;
+                };
+                let public = leaf.as_ref().is_some_and(|leaf| self.is_public(leaf));
+                if !public || what == "a private key" {
+                    self.tell(file, place, what, leaf.as_ref());
+                }
+            }
+        }
+    }
+
+    fn is_public(&self, leaf: &Node<'_>) -> bool {
+        let path = leaf.local_path();
+        self.public.iter().any(|pattern| pattern.matches(&path))
+    }
+
+    fn tell(&mut self, file: usize, place: Span, what: &str, leaf: Option<&Node<'_>>) {
+        if self.found.len() >= MOST_FINDINGS || !self.told.insert((file, place.range.start)) {
+            return;
+        }
+        let place = first_line(place);
+        let found = match leaf {
+            Some(leaf) => {
+                let message = format!("{what} stands in the bundle, in `{}`", leaf.name());
+                let help = format!(
+                    "put a placeholder here, `{}`, and give each stage its value",
+                    suggestion(self.bundle, leaf)
+                );
+                Diagnostic::new(Code::SecretLiteral, message).at(place, "").help(help)
+            }
+            None => Diagnostic::new(Code::SecretLiteral, format!("{what} stands in the bundle"))
+                .at(place, "")
+                .help("put a placeholder here, and give each stage its value"),
+        };
+        self.found.push(found);
+    }
+}
+
+/// What a value looks like.
+fn looks_like(value: &str) -> Option<&'static str> {
+    if is_hash(value) {
+        return Some("a password's hash");
+    }
+    if is_encrypted(value) {
+        return Some("a value that the server encrypted");
+    }
+    secret_by_pattern(value)
+}
+
+/// `$5$<salt>$<hash>` of crypt(3), also with `rounds=`.
+fn is_hash(value: &str) -> bool {
+    let value = value.trim();
+    let prefixed = ["$5$", "$6$", "$2a$", "$2b$", "$2y$"]
+        .iter()
+        .any(|prefix| value.starts_with(prefix));
+    prefixed && value.len() >= 24 && !value.contains(char::is_whitespace) && value.matches('$').count() >= 3
+}
+
+/// `data:<type>;aes,v:S.…`, and the cluster's key, which has no `data:`.
+fn is_encrypted(value: &str) -> bool {
+    let value = value.trim();
+    let rest = match value.strip_prefix("data:") {
+        Some(rest) => rest.split_once(";aes,v:S.").map(|(_, rest)| rest),
+        None => value.strip_prefix("v:S."),
+    };
+    rest.is_some_and(|rest| rest.split('.').count() >= 3)
+}
+
+/// A text without its placeholders: what is left is what stands in the bundle.
+fn without_placeholders<'t>(bundle: &Bundle, place: &'t Span, leaf: Option<&Node<'t>>) -> std::borrow::Cow<'t, str> {
+    match leaf {
+        Some(leaf) if leaf.has_placeholder() => bundle.literal_text(leaf).into(),
+        Some(leaf) => leaf.value(),
+        None => place.text().into(),
+    }
+}
+
+/// The line of an offset, for files without elements.
+fn line(source: &Source, at: usize) -> Range<usize> {
+    let text = source.text();
+    let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    let end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
+    start..end.max(start)
+}
+
+/// A key of a hundred lines is shown by its first.
+fn first_line(place: Span) -> Span {
+    let length = place.text().find(['\n', '\r']).unwrap_or(place.text().len());
+    place.source.span(place.range.start..place.range.start + length)
+}
+
+/// A name for the missing parameter: the entry's key and the element's name.
+fn suggestion(bundle: &Bundle, leaf: &Node<'_>) -> String {
+    let mut entry = leaf.parent();
+    let mut key = None;
+    while let Some(node) = entry
+        && key.is_none()
+    {
+        key = node.id();
+        entry = node.parent();
+    }
+    let name = [key.as_deref().unwrap_or_default(), leaf.name()].join("_");
+    let upper = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_uppercase()
+        } else {
+            '_'
+        }
+    };
+    let name: String = name.trim_start_matches('_').chars().map(upper).collect();
+    let name = if name.starts_with(|c: char| c.is_ascii_digit()) {
+        format!("_{name}")
+    } else {
+        name
+    };
+    bundle.placeholder(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::testing::{profile, read_as, read_contents};
+    use crate::profile::Format;
+
+    fn found(content: &str) -> Vec<String> {
+        let (bundle, _) = read_contents(&[content]);
+        let found = find(&bundle, &profile());
+        assert!(
+            found
+                .iter()
+                .all(|found| found.code == Code::SecretLiteral && found.help.len() == 1)
+        );
+        found.into_iter().map(|found| found.message).collect()
+    }
+
+    fn client(secret: &str) -> String {
+        format!("<client><id>web-client</id><secret>{secret}</secret></client>")
+    }
+
+    #[test]
+    fn a_literal_at_a_secret_place_is_told() {
+        assert_eq!(
+            found(&client("Password1")),
+            ["a client's secret stands in the bundle, in `secret`"]
+        );
+        assert_eq!(found(&client("<![CDATA[x]]>")).len(), 1);
+        let (bundle, _) = read_contents(&[&client("Password1")]);
+        let diagnostic = find(&bundle, &profile()).remove(0);
+        assert_eq!(diagnostic.labels[0].span.text(), "Password1");
+        assert_eq!(
+            diagnostic.help,
+            ["put a placeholder here, `#{WEB_CLIENT_SECRET}`, and give each stage its value"]
+        );
+        assert!(!diagnostic.message.contains("Password1"));
+    }
+
+    #[test]
+    fn placeholders_and_empty_values_are_fine() {
+        for secret in ["#{S}", " #{S}\n", "", "\n", "prefix-#{S}"] {
+            assert_eq!(found(&client(secret)), [""; 0], "{secret:?}");
+        }
+        assert_eq!(found("<secret>elsewhere</secret>"), [""; 0]);
+    }
+
+    #[test]
+    fn an_address_is_a_secret_when_it_holds_a_password() {
+        let at = |value: &str| found(&format!("<x><connection-string>{value}</connection-string></x>")).len();
+        assert_eq!(at("jdbc:mysql://db/idsvr?useSSL=true"), 0);
+        assert_eq!(at("jdbc:sqlserver://#{HOST};user=sa;password=#{PASSWORD}"), 0);
+        assert_eq!(at("jdbc:sqlserver://#{HOST};user=sa;password=hunter2"), 1);
+        assert_eq!(at("jdbc:sqlserver://db;user=sa;password=hunter2"), 1);
+        assert_eq!(at("postgres://sa:hunter2@db/x"), 1);
+        assert_eq!(at("postgres://sa:#{PASSWORD}@db/x"), 0);
+        assert_eq!(at("not-an-address"), 1);
+    }
+
+    #[test]
+    fn secrets_are_known_by_their_looks_at_any_place() {
+        let hash = "$5$saltsalt$0123456789012345678901234567890123456789012";
+        let encrypted = "data:text/plain;aes,v:S.QUJDREVGR0hJSktMTU5PUFFSU1Q=.QUJD.QUJD.QUJD";
+        let token = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ0ZXN0In0.c2lnbmF0dXJlc2lnbmF0dXJl";
+        for value in [
+            hash,
+            encrypted,
+            "v:S.QUJD.QUJD.QUJD.QUJD",
+            token,
+            "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----",
+            "ghp_0123456789abcdefghij",
+        ] {
+            assert_eq!(
+                found(&format!("<any><thing>\n{value}\n</thing></any>")).len(),
+                1,
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn false_friends_stay_quiet() {
+        let encrypted = "data:application/p12;aes,v:S.QUJDREVGR0hJSktMTU5PUFFSU1Q=.QUJD.QUJD.QUJD";
+        let content = format!(
+            "<client><id>a</id><logo>data:image/svg+xml;base64,eyJhIjoxfQ==</logo></client>\
+             <signing-keystore-id>key</signing-keystore-id><ssl><truststore><keystore>{encrypted}</keystore></truststore></ssl>\
+             <certificate>-----BEGIN CERTIFICATE-----\nMIIE\n-----END CERTIFICATE-----</certificate>\
+             <email>admin@example.com</email><html-form><password-only>true</password-only></html-form>\
+             <path>/user[name='$USER']</path><prompt>\\h# </prompt><price>$5$ and $6$ more</price><!-- $5$ a@b -->"
+        );
+        assert_eq!(found(&content), [""; 0]);
+        let key =
+            "<truststore><keystore>-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----</keystore></truststore>";
+        assert_eq!(found(key).len(), 1, "a private key is never public");
+    }
+
+    #[test]
+    fn files_without_elements_are_looked_at_line_by_line() {
+        let mut text = profile();
+        text.format = Format::Text;
+        let (bundle, _) = read_as(
+            &["a: b\ndsn: \"postgres://u:hunter2@db/x\"\nok: postgres://u@db/x\n"],
+            &text,
+        );
+        let found = find(&bundle, &text);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].labels[0].span.position().line, 2);
+    }
+}

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Value, json};
 
 use super::Registry;
-use crate::image::{Descriptor, Digest, Manifest, Tag, Target, media_type};
+use crate::image::{Digest, Manifest, Tag, Target, media_type};
+use crate::store::referrer::referrer;
 use crate::store::{Listed, StoreError};
 
 /// How often the index is read before others who write it are too many.
@@ -147,15 +148,18 @@ pub(super) enum Fallback {
     NoIndex,
 }
 
-/// Entries of a fallback index by digest, in the order in which they were seen, with every field.
+/// Entries of a fallback index in the order in which they were seen, with every field.
 #[derive(Default)]
-struct Entries(Vec<(String, Value)>);
+struct Entries {
+    seen: Vec<(String, Value)>,
+    digests: HashSet<String>,
+}
 
 impl Entries {
     fn add(&mut self, entries: impl Iterator<Item = (String, Value)>) {
         for (digest, entry) in entries {
-            if !self.0.iter().any(|(known, _)| *known == digest) {
-                self.0.push((digest, entry));
+            if self.digests.insert(digest.clone()) {
+                self.seen.push((digest, entry));
             }
         }
     }
@@ -168,7 +172,7 @@ impl Entries {
     fn lacking(&self, index: &Value) -> Vec<Value> {
         let manifests = index.get("manifests").and_then(Value::as_array).into_iter().flatten();
         let have: HashSet<&str> = manifests.filter_map(|entry| entry.get("digest")?.as_str()).collect();
-        let lacking = self.0.iter().filter(|(digest, _)| !have.contains(digest.as_str()));
+        let lacking = self.seen.iter().filter(|(digest, _)| !have.contains(digest.as_str()));
         lacking.map(|(_, entry)| entry.clone()).collect()
     }
 
@@ -182,18 +186,9 @@ impl Entries {
     }
 }
 
-/// As a registry with the API would describe it: with the artifact type and the annotations.
+/// As a registry with the API would describe it.
 fn entry_of(manifest: &Manifest) -> Value {
-    let artifact_type = manifest
-        .artifact_type()
-        .map(str::to_owned)
-        .or_else(|| manifest.image().map(|image| image.config.media_type.clone()));
-    let entry = Descriptor {
-        artifact_type,
-        annotations: manifest.annotations().clone(),
-        ..manifest.descriptor()
-    };
-    serde_json::to_value(entry).unwrap_or_default()
+    serde_json::to_value(referrer(manifest)).unwrap_or_default()
 }
 
 #[expect(

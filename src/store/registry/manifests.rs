@@ -10,6 +10,7 @@ use super::retry::Failure;
 use super::scope::Scope;
 use super::wire::Reply;
 use crate::image::{Digest, MAX_MANIFEST_BYTES, Manifest, Tag, Target, media_type};
+use crate::store::verify::{own_target, same_digest};
 use crate::store::{Listed, Pushed, StoreError};
 
 const CONTENT_DIGEST: &str = "docker-content-digest";
@@ -57,15 +58,8 @@ impl Registry {
             Target::Digest(digest) => Some(*digest),
             Target::Tag(_) => content_digest(&reply.headers),
         };
-        let actual = Digest::of(&reply.body);
-        if let Some(expected) = expected
-            && expected != actual
-        {
-            return Err(StoreError::WrongDigest {
-                location: self.location.clone(),
-                expected,
-                actual,
-            });
+        if let Some(expected) = expected {
+            same_digest(&self.location, expected, Digest::of(&reply.body))?;
         }
         let content_type = reply.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         Manifest::parse(reply.body, content_type).map_err(|source| StoreError::BadManifest {
@@ -91,15 +85,7 @@ impl Registry {
     }
 
     pub(super) async fn write_manifest(&self, manifest: &Manifest, target: &Target) -> Result<Pushed, StoreError> {
-        if let Target::Digest(expected) = target
-            && *expected != manifest.digest()
-        {
-            return Err(StoreError::WrongDigest {
-                location: self.location.clone(),
-                expected: *expected,
-                actual: manifest.digest(),
-            });
-        }
+        own_target(&self.location, manifest, target)?;
         let reply = self.put_manifest(manifest, target).await?;
         let Some(subject) = manifest.subject() else {
             return Ok(Pushed {
@@ -143,14 +129,10 @@ impl Registry {
             }
             status => return Err(self.refused(&call.action, status, &reply.body)),
         }
-        match content_digest(&reply.headers) {
-            Some(actual) if actual != manifest.digest() => Err(StoreError::WrongDigest {
-                location: self.location.clone(),
-                expected: manifest.digest(),
-                actual,
-            }),
-            _ => Ok(reply),
+        if let Some(actual) = content_digest(&reply.headers) {
+            same_digest(&self.location, manifest.digest(), actual)?;
         }
+        Ok(reply)
     }
 
     pub(super) async fn delete_tag(&self, tag: &Tag) -> Result<(), StoreError> {
@@ -183,14 +165,10 @@ impl Registry {
         let Some(reply) = self.get_manifest(target).await? else {
             return Ok(None);
         };
-        match content_digest(&reply.headers) {
-            Some(expected) if expected != Digest::of(&reply.body) => Err(StoreError::WrongDigest {
-                location: self.location.clone(),
-                expected,
-                actual: Digest::of(&reply.body),
-            }),
-            _ => Ok(Some(reply)),
+        if let Some(expected) = content_digest(&reply.headers) {
+            same_digest(&self.location, expected, Digest::of(&reply.body))?;
         }
+        Ok(Some(reply))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::image::{Descriptor, Digest, Hasher, Location};
 use crate::store::{BlobStream, StoreError};
 
 /// A large chunk passes in pieces, so that the first is on its way while the next is hashed.
-const PIECE: usize = 256 << 10;
+const PIECE: usize = 1 << 20;
 
 /// The same bytes. The last ones are held back until all are known to be right, so nobody ever has a whole wrong blob.
 pub(super) fn verified(stream: BlobStream, location: &Location, blob: &Descriptor) -> BlobStream {

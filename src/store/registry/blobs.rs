@@ -8,9 +8,9 @@ use super::Registry;
 use super::exchange::Call;
 use super::retry::{Again, Failure, retrying};
 use super::scope::Scope;
-use super::verified::{verified, wrong_size};
 use super::wire::Answer;
 use crate::image::Descriptor;
+use crate::store::verify::verified;
 use crate::store::{BlobStream, StoreError};
 
 impl Registry {
@@ -42,7 +42,16 @@ impl Registry {
             let chunk = reading.next().await?;
             Ok(chunk.map(|chunk| (chunk, reading)))
         });
-        Ok(verified(Box::pin(stream), &self.location, blob))
+        Ok(verified(Box::pin(stream), self.location.clone(), blob))
+    }
+
+    fn wrong_size(&self, blob: &Descriptor, actual: u64) -> StoreError {
+        StoreError::WrongSize {
+            location: self.location.clone(),
+            digest: blob.digest,
+            expected: blob.size,
+            actual,
+        }
     }
 
     /// The answer for a blob's bytes from an offset on.
@@ -58,9 +67,7 @@ impl Registry {
             StatusCode::OK => {
                 let length = header_number(answer.headers());
                 match length {
-                    Some(length) if length != blob.size => {
-                        Err(wrong_size(&self.location, blob.digest, blob.size, length).into())
-                    }
+                    Some(length) if length != blob.size => Err(self.wrong_size(blob, length).into()),
                     _ => Ok(answer),
                 }
             }

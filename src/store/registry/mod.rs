@@ -23,7 +23,6 @@ mod scope;
 mod tags;
 mod transport;
 mod upload;
-mod verified;
 mod wire;
 
 use std::collections::HashMap;

@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::StreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use reqwest::header::LOCATION;
 use reqwest::{Method, StatusCode};
 use url::Url;
@@ -13,14 +13,17 @@ use url::Url;
 use super::exchange::{Call, Payload};
 use super::retry::{Again, Failure, retrying};
 use super::scope::Scope;
-use super::verified::verified;
 use super::wire::Reply;
 use super::{Registry, origin};
 use crate::image::{Descriptor, Location};
+use crate::store::verify::verified;
 use crate::store::{BlobSource, BlobStream, Mounted, StoreError};
 
 /// The largest answer to a write that is read.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
+
+/// A chunk that is hashed at one go.
+const PIECE: usize = 1 << 20;
 
 /// A blob's bytes on their way out, verified as they go.
 pub(super) struct UploadBody {
@@ -50,7 +53,7 @@ impl UploadBody {
     pub(super) async fn open(location: &Location, blob: &Descriptor, source: &dyn BlobSource) -> Result<Self, Failure> {
         let stream = source.open().await.map_err(source_failure)?;
         Ok(Self {
-            stream: verified(stream, location, blob),
+            stream: verified(pieces(stream), location.clone(), blob),
             length: blob.size,
             trouble: Trouble::default(),
         })
@@ -75,6 +78,18 @@ impl UploadBody {
         });
         reqwest::Body::wrap_stream(stream)
     }
+}
+
+/// The same bytes; a large chunk in pieces without a copy, so that the first is on its way while the next is hashed.
+fn pieces(stream: BlobStream) -> BlobStream {
+    let split = |mut chunk: bytes::Bytes| {
+        std::iter::from_fn(move || (!chunk.is_empty()).then(|| chunk.split_to(chunk.len().min(PIECE))))
+    };
+    Box::pin(
+        stream
+            .map_ok(move |chunk| futures::stream::iter(split(chunk).map(Ok)))
+            .try_flatten(),
+    )
 }
 
 /// A source that could not be reached may be in a moment; one with wrong bytes stays so.

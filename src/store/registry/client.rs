@@ -12,6 +12,7 @@ use super::authority::Authority;
 use super::fallback::FallbackQueues;
 use super::meter::Counters;
 use super::options::{RegistryOptions, Traffic};
+use super::present::Present;
 use super::referrers::ReferrersApi;
 use super::transport::Transport;
 use super::wire::Wire;
@@ -49,6 +50,7 @@ pub(super) struct Host {
     pub(super) authority: Authority,
     pub(super) referrers_api: ReferrersApi,
     pub(super) fallback: FallbackQueues,
+    pub(super) present: Present,
 }
 
 impl RegistryClient {
@@ -108,6 +110,7 @@ impl RegistryClient {
                 authority: Authority::default(),
                 referrers_api: ReferrersApi::default(),
                 fallback: FallbackQueues::default(),
+                present: Present::default(),
             })
         });
         Arc::clone(host)

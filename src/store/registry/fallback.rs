@@ -121,7 +121,7 @@ impl Registry {
     }
 
     /// As long as no two programs wait.
-    async fn pause(&self) {
+    pub(super) async fn pause(&self) {
         let wait = self.host.wire.options.patience.waits(1).next();
         tokio::time::sleep(wait.unwrap_or_default()).await;
     }

@@ -10,11 +10,13 @@ use super::retry::Failure;
 use super::scope::Scope;
 use super::wire::Reply;
 use crate::image::{Digest, MAX_MANIFEST_BYTES, Manifest, Tag, Target, media_type};
-use crate::store::verify::{own_target, same_digest};
+use crate::store::verify::{complete, own_target, same_digest};
 use crate::store::{Listed, Pushed, StoreError};
 
 const CONTENT_DIGEST: &str = "docker-content-digest";
 const API_VERSION: &str = "docker-distribution-api-version";
+/// How often a registry is asked again that misses what it was just given.
+const MAX_DOUBTS: usize = 3;
 /// Errors that say: something that the manifest points at is missing.
 const MISSING: [&str; 3] = ["MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN"];
 /// Errors that say: no, and do not mean that there is none.
@@ -117,18 +119,23 @@ impl Registry {
                 format!("writing `{target}`"),
             )
         };
-        let reply = self.fetch(&call, 64 << 10).await?;
-        match reply.status {
-            status if status.is_success() => {}
-            StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND if Envelope::parse(&reply.body).has(&MISSING) => {
-                let missing = missing(manifest, &Envelope::parse(&reply.body));
-                return Err(StoreError::MissingContent {
-                    location: self.location.clone(),
-                    missing,
-                });
+        let mut doubts = 0..MAX_DOUBTS;
+        let reply = loop {
+            let reply = self.fetch(&call, 64 << 10).await?;
+            match reply.status {
+                status if status.is_success() => break reply,
+                StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND if Envelope::parse(&reply.body).has(&MISSING) => {}
+                status => return Err(self.refused(&call.action, status, &reply.body)),
             }
-            status => return Err(self.refused(&call.action, status, &reply.body)),
-        }
+            let missing = missing(manifest, &Envelope::parse(&reply.body));
+            // Another program may be uploading them again just now (see `present`).
+            if self.host.present.has_all(&self.repository, &missing) && doubts.next().is_some() {
+                self.pause().await;
+                continue;
+            }
+            self.host.present.forget(&self.repository, &missing);
+            return complete(&self.location, missing).map(|()| reply);
+        };
         if let Some(actual) = content_digest(&reply.headers) {
             same_digest(&self.location, manifest.digest(), actual)?;
         }

@@ -17,6 +17,7 @@ mod manifests;
 mod meter;
 mod options;
 mod origin;
+mod present;
 mod referrers;
 mod retry;
 mod scope;

@@ -103,8 +103,15 @@ fn source_failure(error: StoreError) -> Failure {
 
 impl Registry {
     pub(super) async fn upload(&self, blob: &Descriptor, source: &dyn BlobSource) -> Result<(), StoreError> {
+        let slot = self.host.present.slot(&self.repository, blob.digest);
+        let mut is_there = slot.lock().await;
+        if *is_there {
+            return Ok(());
+        }
         // A broken PUT leaves its session in an unknown state: each try begins with a new one.
-        retrying(&self.host.wire.options.patience, || self.upload_once(blob, source)).await
+        retrying(&self.host.wire.options.patience, || self.upload_once(blob, source)).await?;
+        *is_there = true;
+        Ok(())
     }
 
     async fn upload_once(&self, blob: &Descriptor, source: &dyn BlobSource) -> Result<(), Failure> {
@@ -178,6 +185,11 @@ impl Registry {
         if *registry != self.host.name || *source == self.repository {
             return Ok(Mounted::No);
         }
+        let slot = self.host.present.slot(&self.repository, blob.digest);
+        let mut is_there = slot.lock().await;
+        if *is_there {
+            return Ok(Mounted::Yes);
+        }
         let mut url = self.url("blobs/uploads/");
         url.query_pairs_mut()
             .append_pair("mount", &blob.digest.to_string())
@@ -191,7 +203,10 @@ impl Registry {
             Err(error) => return Err(error),
         };
         match reply.status {
-            StatusCode::CREATED => Ok(Mounted::Yes),
+            StatusCode::CREATED => {
+                *is_there = true;
+                Ok(Mounted::Yes)
+            }
             StatusCode::ACCEPTED => {
                 if let Ok(session) = self.session(&call.action, &reply) {
                     self.keep_session(blob, session);

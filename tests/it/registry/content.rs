@@ -271,6 +271,7 @@ async fn a_blob_is_mounted_within_a_registry() {
     let elsewhere = "registry.example.com/base".parse().expect("location");
     assert_eq!(app.mount_blob(&absent, &elsewhere).await.expect("answers"), Mounted::No);
     assert!(server.requests().is_empty());
+    let (absent, _) = blob("never there");
     for status in [404, 405, 403] {
         server.answer_next(1, "POST", Canned::error(status, "UNSUPPORTED"));
         assert_eq!(
@@ -362,4 +363,35 @@ async fn bytes_of_a_manifest_are_kept_to_the_last_space() {
         .expect("answers")
         .expect("there");
     assert_eq!(read.bytes(), &text);
+}
+
+#[tokio::test]
+async fn a_blob_goes_once_however_many_want_it_there() {
+    let server = TestRegistry::start();
+    let store = open(&server, "app");
+    let (descriptor, bytes) = blob("shared");
+    futures::future::try_join_all((0..8).map(|_| store.push_blob(&descriptor, &bytes)))
+        .await
+        .expect("stored");
+    assert_eq!(server.take_lines().len(), 2);
+}
+
+#[tokio::test]
+async fn what_the_registry_lost_is_sent_again_and_what_it_only_misses_for_a_moment_is_not() {
+    let server = TestRegistry::start();
+    let store = open(&server, "app");
+    let (manifest, blobs) = image("one");
+    for (descriptor, bytes) in &blobs {
+        store.push_blob(descriptor, bytes).await.expect("stored");
+    }
+    // docker-registry says so while another program uploads the same blob.
+    server.answer_next(2, "PUT", Canned::error(400, "MANIFEST_BLOB_UNKNOWN"));
+    store.push_manifest(&manifest, &target("dev")).await.expect("stored");
+
+    server.answer_next(4, "PUT", Canned::error(400, "MANIFEST_BLOB_UNKNOWN"));
+    let error = store.push_manifest(&manifest, &target("dev")).await.expect_err("lost");
+    assert!(matches!(error, StoreError::MissingContent { .. }), "{error}");
+    server.take_lines();
+    store.push_blob(&blobs[0].0, &blobs[0].1).await.expect("stored");
+    assert_eq!(server.take_lines().len(), 2);
 }

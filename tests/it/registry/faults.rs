@@ -13,10 +13,13 @@ async fn what_may_be_said_twice_is() {
     let store = open(&server, "app");
     let (manifest, blobs) = image("one");
     let (descriptor, bytes) = &blobs[0];
-    store.push_blob(&blobs[1].0, &blobs[1].1).await.expect("stored");
-    for status in [429, 502, 503, 504] {
-        server.fail_next(2, status);
+    for (descriptor, bytes) in &blobs {
         store.push_blob(descriptor, bytes).await.expect("stored");
+    }
+    for status in [429, 502, 503, 504] {
+        let (another, its_bytes) = blob(&status.to_string());
+        server.fail_next(2, status);
+        store.push_blob(&another, &its_bytes).await.expect("stored");
         server.fail_next(2, status);
         store.push_manifest(&manifest, &target("dev")).await.expect("stored");
         server.fail_next(2, status);

@@ -56,9 +56,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let prefix = Utf8Path::from_path(folder.path()).unwrap().join("k");
         std::fs::write(format!("{prefix}.pub"), "").unwrap();
-        assert!(matches!(
-            plan(&prefix, Algorithm::P256),
-            Err(OpsError::Input { .. })
-        ));
+        assert!(matches!(plan(&prefix, Algorithm::P256), Err(OpsError::Input { .. })));
     }
 }

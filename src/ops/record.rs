@@ -9,7 +9,7 @@ use super::OpsError;
 use crate::attest::cosign::{self, Projection};
 use crate::attest::{Envelope, Record, SigningKey};
 use crate::image::{Descriptor, Digest, Location, Manifest, Tag, Target};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, push_with_blobs};
 
 /// How often a projection is tried again when somebody else wrote at the same time.
 const TRIES: usize = 5;
@@ -22,25 +22,8 @@ pub(super) async fn write_record(store: &dyn Store, record: &Record, tag: &Tag) 
         .iter()
         .filter(|(blob, _)| blob.digest != Descriptor::empty().digest);
     push_blobs(store, own).await?;
-    push_with_blobs(store, record.manifest(), record.blobs(), &tag.into()).await
-}
-
-/// Pushes a manifest; where the store names missing blobs, those first.
-async fn push_with_blobs(
-    store: &dyn Store,
-    manifest: &Manifest,
-    blobs: &[(Descriptor, Bytes)],
-    target: &Target,
-) -> Result<(), OpsError> {
-    match store.push_manifest(manifest, target).await {
-        Ok(_) => Ok(()),
-        Err(StoreError::MissingContent { missing, .. }) => {
-            push_blobs(store, blobs.iter().filter(|(blob, _)| missing.contains(&blob.digest))).await?;
-            store.push_manifest(manifest, target).await?;
-            Ok(())
-        }
-        Err(error) => Err(error.into()),
-    }
+    push_with_blobs(store, record.manifest(), record.blobs(), &tag.into()).await?;
+    Ok(())
 }
 
 /// Pushes blobs side by side.
@@ -105,8 +88,9 @@ async fn project(
         let Some(projection) = projection else {
             return Ok(());
         };
+        // What is new is known to be missing: sent first, side by side.
         push_blobs(store, &projection.blobs).await?;
-        store.push_manifest(&projection.manifest, &target).await?;
+        push_with_blobs(store, &projection.manifest, &projection.blobs, &target).await?;
         if store.resolve(tag).await? == Some(projection.manifest.digest()) {
             return Ok(());
         }

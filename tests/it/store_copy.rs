@@ -287,6 +287,7 @@ async fn tells_how_far_it_is() {
     let (source, root) = source().await;
     let progress = Arc::new(Counting::default());
     let options = CopyOptions {
+        fresh: std::collections::HashSet::new(),
         parallel: 2,
         progress: Arc::clone(&progress) as Arc<dyn CopyProgress>,
     };

@@ -320,7 +320,7 @@ mod tests {
     }
 
     fn refused(bundle: &Bundle, values: &[(&str, &str)]) -> Vec<Diagnostic> {
-        fill(bundle, values).err().expect("a refusal")
+        fill(bundle, values).expect_err("a refusal")
     }
 
     #[test]

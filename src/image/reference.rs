@@ -33,7 +33,7 @@ impl Location {
         };
         host == "localhost"
             || host
-                .parse::<std::net::IpAddr>()
+                .parse::<core::net::IpAddr>()
                 .is_ok_and(|address| address.is_loopback())
     }
 

@@ -23,7 +23,16 @@ const FLOORS: &[(&str, u8)] = &[
 ];
 
 /// What floors 0 to 2 must not know: they are values, tested without a world.
-const WORLD: &[&str] = &["tokio", "reqwest", "std::net", "std::process", "std::env", "Timestamp::now", "SystemTime", "Instant::now"];
+const WORLD: &[&str] = &[
+    "tokio",
+    "reqwest",
+    "std::net",
+    "std::process",
+    "std::env",
+    "Timestamp::now",
+    "SystemTime",
+    "Instant::now",
+];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -52,7 +61,11 @@ fn modules() -> Vec<(String, PathBuf, String)> {
             let first = below.components().next()?.as_os_str().to_str()?.to_owned();
             let module = first.trim_end_matches(".rs").to_owned();
             let text = std::fs::read_to_string(&path).expect("source can be read");
-            let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned();
+            let code = text
+                .split("#[cfg(test)]\nmod tests")
+                .next()
+                .unwrap_or_default()
+                .to_owned();
             Some((module, path, code))
         })
         .filter(|(module, ..)| module != "lib" && module != "main")
@@ -68,7 +81,11 @@ fn imports_point_down() {
             wrong.push(format!("{}: `{module}` has no floor", path.display()));
             continue;
         };
-        for (number, line) in code.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+        for (number, line) in code
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| !line.trim_start().starts_with("//"))
+        {
             for (at, _) in line.match_indices("crate::") {
                 let name: String = line[at + 7..]
                     .chars()
@@ -79,13 +96,21 @@ fn imports_point_down() {
                 }
                 match floors.get(name.as_str()) {
                     Some(floor) if floor < own => {}
-                    Some(_) => wrong.push(format!("{}:{}: `{module}` imports `{name}`", path.display(), number + 1)),
+                    Some(_) => wrong.push(format!(
+                        "{}:{}: `{module}` imports `{name}`",
+                        path.display(),
+                        number + 1
+                    )),
                     None => wrong.push(format!("{}:{}: `{name}` has no floor", path.display(), number + 1)),
                 }
             }
         }
     }
-    assert!(wrong.is_empty(), "imports that point up or sideways:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "imports that point up or sideways:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -124,7 +149,13 @@ fn only_the_command_line_prints_and_exits() {
         if module == "cli" {
             continue;
         }
-        for word in ["println!", "eprintln!", "process::exit", "std::io::stdout", "std::io::stderr"] {
+        for word in [
+            "println!",
+            "eprintln!",
+            "process::exit",
+            "std::io::stdout",
+            "std::io::stderr",
+        ] {
             if code.contains(word) {
                 wrong.push(format!("{}: `{word}`", path.display()));
             }

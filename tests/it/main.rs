@@ -1,4 +1,5 @@
 //! The tests that run the program.
+mod architecture;
 mod cosign;
 mod registry;
 mod store_contract;

@@ -1,6 +1,7 @@
 //! Whether a value is what its parameter's type says. No answer holds a piece of the value.
 
-use std::net::IpAddr;
+// From `core`: an address as a value; this floor knows no sockets.
+use core::net::IpAddr;
 
 use crate::profile::ParameterType;
 

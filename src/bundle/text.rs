@@ -37,7 +37,7 @@ pub(super) fn escape_cdata(value: &str) -> Cow<'_, str> {
 /// The characters of an element's content that has no child elements: references decoded, CDATA opened, comments and
 /// processing instructions left out, line ends normalized. `content` comes from a well-formed file.
 pub(super) fn decode_content(content: &str) -> Cow<'_, str> {
-    if !content.contains(['&', '<', '\r']) {
+    if memchr::memchr3(b'&', b'<', b'\r', content.as_bytes()).is_none() {
         return Cow::Borrowed(content);
     }
     let mut decoded = String::with_capacity(content.len());
@@ -117,8 +117,8 @@ pub(super) fn unwritable(value: &str) -> Option<char> {
 /// `range` without blanks at its ends.
 pub(super) fn trimmed(text: &str, range: Range<usize>) -> Range<usize> {
     let part = &text[range.clone()];
-    let start = range.start + (part.len() - part.trim_start().len());
-    let end = range.end - (part.len() - part.trim_end().len());
+    let start = range.start + (part.len() - part.trim_ascii_start().len());
+    let end = range.end - (part.len() - part.trim_ascii_end().len());
     start..end.max(start)
 }
 

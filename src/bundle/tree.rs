@@ -215,9 +215,9 @@ impl Tree {
             return decode_content(content);
         }
         // Trimming first leaves nearly every text borrowed.
-        match decode_content(content.trim()) {
-            Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
-            Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+        match decode_content(content.trim_ascii()) {
+            Cow::Borrowed(text) => Cow::Borrowed(text),
+            Cow::Owned(text) => Cow::Owned(text.trim_ascii().to_owned()),
         }
     }
 
@@ -331,7 +331,10 @@ impl<'t> Node<'t> {
 
     /// Whether it has no children.
     pub fn is_leaf(&self) -> bool {
-        self.children().next().is_none()
+        let id = self.tree.merged(self.id);
+        self.tree
+            .occurrences(id)
+            .all(|occurrence| self.tree.is_leaf(occurrence))
     }
 
     /// Its text as a parser gives it, placeholders unfilled; empty when it has children.

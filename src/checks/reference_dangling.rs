@@ -1,18 +1,19 @@
 //! Ids that nothing defines: a server with one of them does not start, or fails at the first login.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+
+use hashbrown::{HashMap, HashSet};
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
 use crate::bundle::{Node, Tree};
-use crate::diagnostic::{Code, Diagnostic, nearest};
+use crate::diagnostic::{Code, Diagnostic, Severity, nearest};
 use crate::profile::{ReferenceRule, ServerProfile};
 
 /// From so many ids on, the nearest one is not looked for.
 const MOST_TO_COMPARE: usize = 2_000;
-/// How many findings of one kind are told.
-const MOST_FINDINGS: usize = 200;
+/// How many places of one id are shown.
+const MOST_PLACES: usize = 3;
 
 /// Looks at each reference of the profile. `assets` gives the paths in the image of the files that travel beside the
 /// configuration; it is asked only when an id is not in the tree.
@@ -46,8 +47,19 @@ fn dangling(tree: &Tree, rule: &ReferenceRule, assets: &dyn Fn() -> Vec<String>)
         missing.retain(|(_, id)| !files.contains(&**id));
         ids.extend(files.into_iter().map(Cow::Owned));
     }
-    let missing = missing.into_iter().take(MOST_FINDINGS);
-    missing.map(|(leaf, id)| diagnostic(&leaf, &id, &ids, rule)).collect()
+    let mut places: Vec<(&str, Vec<&Node<'_>>)> = Vec::new();
+    let mut known = HashMap::new();
+    for (leaf, id) in &missing {
+        let index = *known.entry(&**id).or_insert_with(|| {
+            places.push((id, Vec::new()));
+            places.len() - 1
+        });
+        places[index].1.push(leaf);
+    }
+    places
+        .into_iter()
+        .map(|(id, leaves)| diagnostic(id, &leaves, &ids, rule))
+        .collect()
 }
 
 /// The id that an element defines, and whether it is known before a stage's values are.
@@ -60,10 +72,28 @@ fn definition_id<'t>(definition: &Node<'t>) -> (Option<Cow<'t, str>>, bool) {
     (id, unknown)
 }
 
-fn diagnostic(leaf: &Node<'_>, id: &str, ids: &HashSet<Cow<'_, str>>, rule: &ReferenceRule) -> Diagnostic {
+/// One finding for all the places that name an id.
+fn diagnostic(id: &str, leaves: &[&Node<'_>], ids: &HashSet<Cow<'_, str>>, rule: &ReferenceRule) -> Diagnostic {
     let what = &rule.what;
-    let message = format!("`{}` names the {what} `{id}`, which nothing defines", leaf.name());
-    let found = Diagnostic::new(Code::ReferenceDangling, message).at(leaf.text_span(), format!("no such {what}"));
+    let name = leaves.first().map_or("", |leaf| leaf.name());
+    let message = match leaves.len() {
+        1 => format!("`{name}` names the {what} `{id}`, which nothing defines"),
+        count => format!("{count} places name the {what} `{id}`, which nothing defines"),
+    };
+    let mut found = Diagnostic::new(Code::ReferenceDangling, message);
+    for (index, leaf) in leaves.iter().take(MOST_PLACES).enumerate() {
+        let text = if index == 0 {
+            format!("no such {what}")
+        } else {
+            "named here, too".to_owned()
+        };
+        found = found.at(leaf.text_span(), text);
+    }
+    if !rule.files.is_empty() {
+        // The base image may have the file.
+        found.severity = Severity::Warning;
+        found = found.help("if a file defines it, bring the file with `[[asset]]`");
+    }
     let near = (ids.len() <= MOST_TO_COMPARE)
         .then(|| {
             let mut known: Vec<_> = ids.iter().map(|id| &**id).collect();
@@ -73,7 +103,7 @@ fn diagnostic(leaf: &Node<'_>, id: &str, ids: &HashSet<Cow<'_, str>>, rule: &Ref
         .flatten();
     match near {
         Some(near) => found.help(format!("there is a {what} `{near}`")),
-        None => found.help(format!("define the {what} `{id}`, or remove `{}`", leaf.name())),
+        None => found.help(format!("define the {what} `{id}`, or remove `{name}`")),
     }
 }
 
@@ -145,6 +175,22 @@ mod tests {
         assert_eq!(count("/etc/init/token-procedures/issue.js"), 0);
         assert_eq!(count("/etc/init/token-procedures/other.js"), 1);
         assert_eq!(count("/elsewhere/issue.js"), 1);
+        let told = find(bundle.tree(), &profile, &Vec::new).remove(0);
+        assert_eq!(told.severity, Severity::Warning, "the base image may have it");
+    }
+
+    #[test]
+    fn many_places_of_one_id_are_one_finding() {
+        let used = "<p><data-source-id>x</data-source-id></p>";
+        let contents: Vec<_> = (0..5).map(|_| used).collect();
+        assert_eq!(found(&contents, &[]).len(), 1, "one leaf in five files");
+        let used: String = (0..5)
+            .map(|n| format!("<p{n}><data-source-id>x</data-source-id></p{n}>"))
+            .collect();
+        let diagnostics = found(&[&used], &[]);
+        assert_eq!(diagnostics.len(), 1);
+        assert_eq!(diagnostics[0].labels.len(), 3);
+        assert!(diagnostics[0].message.starts_with("5 places"));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::packed::{Config, MatchKind, Searcher};
 
 use crate::bundle::{Bundle, Node};
 use crate::diagnostic::{Code, Diagnostic, Source, Span};
@@ -15,21 +15,15 @@ use crate::values::secret_by_pattern;
 
 /// How many findings are told.
 const MOST_FINDINGS: usize = 500;
+/// Below this many bytes, threads cost more than they bring.
+const WORTH_THREADS: usize = 1024 * 1024;
 
-/// What every value begins with or holds that looks like a secret. Only where one of these stands it is looked at closely.
+/// What every value begins with or holds that looks like a secret, but for the single characters that [`marks`] adds.
+/// Only where one of these stands a value is looked at closely.
 const MARKS: &[&str] = &[
     "-----BEGIN ",
-    "$5$",
-    "$6$",
-    "$2a$",
-    "$2b$",
-    "$2y$",
     "v:S.",
     "eyJ",
-    "assword=",
-    "PASSWORD=",
-    "wd=",
-    "PWD=",
     "ghp_",
     "gho_",
     "ghs_",
@@ -40,7 +34,6 @@ const MARKS: &[&str] = &[
     "sk_live_",
     "hvs.",
     "AKIA",
-    "@",
 ];
 
 /// Looks at the places that the profile calls secret, then at all texts.
@@ -85,20 +78,17 @@ impl Finder<'_> {
 
     /// A placeholder's neighbours are looked at, too: `password=x;host=#{H}` is a secret all the same.
     fn by_marks(&mut self) {
-        let Ok(marks) = AhoCorasick::new(MARKS) else {
-            return;
-        };
         let bundle = self.bundle;
-        for (file, source) in bundle.files().iter().enumerate() {
+        for (file, (source, marks)) in bundle.files().iter().zip(all_marks(bundle.files())).enumerate() {
             let mut done = 0;
-            for found in marks.find_iter(source.text()) {
-                if found.start() < done || self.found.len() >= MOST_FINDINGS {
+            for at in marks {
+                if at < done || self.found.len() >= MOST_FINDINGS {
                     continue;
                 }
-                let leaf = bundle.tree().leaf_at(file, found.start());
+                let leaf = bundle.tree().leaf_at(file, at);
                 let place = match &leaf {
                     Some(leaf) => leaf.text_span(),
-                    None if bundle.tree().roots().next().is_none() => source.span(line(source, found.start())),
+                    None if bundle.tree().roots().next().is_none() => source.span(line(source, at)),
                     // In a comment, a tag or an attribute.
                     None => continue,
                 };
@@ -140,6 +130,47 @@ impl Finder<'_> {
         };
         self.found.push(found);
     }
+}
+
+/// Where something stands that deserves a look, file by file, from the left. Large texts are searched side by side.
+fn all_marks(files: &[Source]) -> Vec<Vec<usize>> {
+    let searcher = Config::new()
+        .match_kind(MatchKind::LeftmostFirst)
+        .builder()
+        .extend(MARKS)
+        .build();
+    let total: usize = files.iter().map(|file| file.text().len()).sum();
+    if total < WORTH_THREADS || files.len() < 2 {
+        return files.iter().map(|file| marks(file.text(), searcher.as_ref())).collect();
+    }
+    let mut found: Vec<_> = files.iter().map(|_| Vec::new()).collect();
+    let half = files.len().div_ceil(2);
+    std::thread::scope(|scope| {
+        for (files, found) in files.chunks(half).zip(found.chunks_mut(half)) {
+            let searcher = searcher.as_ref();
+            scope.spawn(move || {
+                for (file, found) in files.iter().zip(found) {
+                    *found = marks(file.text(), searcher);
+                }
+            });
+        }
+    });
+    found
+}
+
+fn marks(text: &str, searcher: Option<&Searcher>) -> Vec<usize> {
+    let mut places: Vec<_> = match searcher {
+        Some(searcher) => searcher.find_iter(text).map(|found| found.start()).collect(),
+        // Processors without vector instructions.
+        None => MARKS
+            .iter()
+            .flat_map(|mark| memchr::memmem::find_iter(text.as_bytes(), mark))
+            .collect(),
+    };
+    // Characters of hashes, of properties and of addresses with a user.
+    places.extend(memchr::memchr3_iter(b'$', b'=', b'@', text.as_bytes()));
+    places.sort_unstable();
+    places
 }
 
 /// What a value looks like.

@@ -287,7 +287,10 @@ impl Merger<'_> {
         [(second, again), (first, here)]
             .into_iter()
             .fold(problem, |problem, (id, text)| match self.node(id) {
-                Some(node) => problem.at(id.file as usize, node.place(), text),
+                Some(node) => {
+                    let secret = self.tree.rules[self.tree.element(id).path as usize].secret;
+                    problem.at(id.file as usize, node.place(), text).withhold_if(secret)
+                }
                 None => problem,
             })
     }
@@ -438,6 +441,20 @@ mod tests {
             read_contents(&["<e><base-url>a</base-url></e>", "<e><base-url> a </base-url></e>"]);
         assert_eq!(findings(&diagnostics), [""; 0]);
         assert_eq!(paths(&bundle, "e/base-url").len(), 1);
+    }
+
+    #[test]
+    fn values_of_secret_leaves_are_not_shown() {
+        let client = |secret: &str| format!("<client><id>a</id><secret>{secret}</secret></client>");
+        let (_, diagnostics) = read_contents(&[&client("hunter1"), &client("hunter2")]);
+        assert_eq!(codes(&diagnostics), [Code::MergeConflict]);
+        assert!(
+            diagnostics[0]
+                .labels
+                .iter()
+                .all(|label| label.span.source.is_withheld())
+        );
+        assert!(!diagnostics[0].message.contains("hunter"));
     }
 
     #[test]

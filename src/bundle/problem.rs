@@ -23,6 +23,8 @@ pub(super) struct Place {
     pub file: usize,
     pub range: Range<usize>,
     pub text: String,
+    /// The line holds a secret.
+    pub withheld: bool,
 }
 
 impl Problem {
@@ -46,7 +48,16 @@ impl Problem {
             file,
             range,
             text: text.into(),
+            withheld: false,
         });
+        self
+    }
+
+    /// Hides the text of the place that was added last.
+    pub(super) fn withhold_if(mut self, secret: bool) -> Self {
+        if let Some(place) = self.places.last_mut() {
+            place.withheld = secret;
+        }
         self
     }
 
@@ -71,7 +82,9 @@ impl Problem {
             .into_iter()
             .filter_map(|place| Some((files.get(place.file)?, place)))
             .fold(diagnostic, |diagnostic, (source, place)| {
-                diagnostic.at(source.span(place.range), place.text)
+                let span = source.span(place.range);
+                let span = if place.withheld { span.withheld() } else { span };
+                diagnostic.at(span, place.text)
             })
     }
 }

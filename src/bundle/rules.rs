@@ -1,7 +1,7 @@
 //! What a profile says of each path, worked out once a path.
 
 use super::document::{NONE, Paths};
-use crate::profile::{PathPattern, ServerProfile, XmlShape};
+use crate::profile::{PathPattern, SecretRule, ServerProfile, XmlShape};
 
 /// What is known of the elements of one path.
 #[derive(Clone, Default)]
@@ -18,6 +18,8 @@ pub(super) struct PathRule {
     pub preserve_space: bool,
     /// The profile speaks of this leaf, and not as of one with many values.
     pub known_single: bool,
+    /// Values are secrets.
+    pub secret: bool,
 }
 
 /// A rule for every path.
@@ -35,6 +37,8 @@ pub(super) fn rules(paths: &Paths, profile: &ServerProfile) -> Vec<PathRule> {
         rule.ordered = names.fit_any(local, &shape.ordered);
         rule.preserve_space = names.fit_any(local, &shape.preserve_space);
         rule.known_single = !rule.leaf_list && single.iter().any(|pattern| names.fit(local, pattern));
+        let fits = |secret: &SecretRule| names.fit(local, &secret.path);
+        rule.secret = profile.secrets.iter().any(fits) && !names.fit_any(local, &profile.public);
         let (keys, listed) = keys(shape, local, &names);
         rule.listed = listed;
         key_names.push(keys);

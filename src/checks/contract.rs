@@ -1,6 +1,6 @@
 //! The contract of a bundle: every parameter with its type, secrecy, default and places.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use crate::bundle::{Bundle, Use};
 use crate::diagnostic::{Code, Diagnostic};
@@ -34,7 +34,8 @@ fn parameter(
 ) -> ContractParameter {
     // Only whole values tell, and a hundred thousand clients use a parameter at one and the same path.
     let whole = uses.iter().filter(|place| extent(bundle, place) == Extent::Whole);
-    let paths: HashSet<Vec<&str>> = whole.map(|place| bundle.local_path(place)).collect();
+    let first: HashMap<Option<u32>, &Use> = whole.map(|place| (bundle.path_number(place), place)).collect();
+    let paths: Vec<Vec<&str>> = first.into_values().map(|place| bundle.local_path(place)).collect();
     let extent = Extent::Whole;
     let places = paths.iter().map(|path| values::Use { path, extent });
     let said = settings.map_or_else(Override::default, |settings| Override {

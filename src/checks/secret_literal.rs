@@ -114,17 +114,18 @@ impl Finder<'_> {
         if self.found.len() >= MOST_FINDINGS || !self.told.insert((file, place.range.start)) {
             return;
         }
-        let place = first_line(place);
+        // A finding is written to logs.
+        let place = first_line(place).withheld();
         let found = match leaf {
             Some(leaf) => {
-                let message = format!("{what} stands in the bundle, in `{}`", leaf.name());
+                let message = format!("`{}` holds a literal secret: {what}", leaf.name());
                 let help = format!(
                     "put a placeholder here, `{}`, and give each stage its value",
                     suggestion(self.bundle, leaf)
                 );
                 Diagnostic::new(Code::SecretLiteral, message).at(place, "").help(help)
             }
-            None => Diagnostic::new(Code::SecretLiteral, format!("{what} stands in the bundle"))
+            None => Diagnostic::new(Code::SecretLiteral, format!("a line holds a literal secret: {what}"))
                 .at(place, "")
                 .help("put a placeholder here, and give each stage its value"),
         };
@@ -278,12 +279,13 @@ mod tests {
     fn a_literal_at_a_secret_place_is_told() {
         assert_eq!(
             found(&client("Password1")),
-            ["a client's secret stands in the bundle, in `secret`"]
+            ["`secret` holds a literal secret: a client's secret"]
         );
         assert_eq!(found(&client("<![CDATA[x]]>")).len(), 1);
         let (bundle, _) = read_contents(&[&client("Password1")]);
         let diagnostic = find(&bundle, &profile()).remove(0);
-        assert_eq!(diagnostic.labels[0].span.text(), "Password1");
+        assert_eq!(diagnostic.labels[0].span.range.len(), "Password1".len());
+        assert!(diagnostic.labels[0].span.source.is_withheld());
         assert_eq!(
             diagnostic.help,
             ["put a placeholder here, `#{WEB_CLIENT_SECRET}`, and give each stage its value"]

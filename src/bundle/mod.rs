@@ -9,8 +9,10 @@ use std::fmt;
 mod collect;
 mod document;
 mod fill;
+mod json;
 mod malformed;
 mod merge;
+mod node;
 mod placeholder;
 mod problem;
 mod read;
@@ -23,7 +25,9 @@ mod xml;
 
 pub use collect::Use;
 pub use fill::Filled;
-pub use tree::{Node, Tree};
+pub use json::JsonString;
+pub use node::Node;
+pub use tree::Tree;
 
 use crate::diagnostic::{Diagnostic, Source, Span};
 use crate::profile::{Format, ParameterName, ServerProfile};
@@ -98,6 +102,14 @@ impl Bundle {
     /// format has no elements.
     pub fn path(&self, place: &Use) -> String {
         self.node(place).map(|node| node.path()).unwrap_or_default()
+    }
+
+    /// The strings of a JSON file with their paths; none where the format is another.
+    pub fn json_strings(&self, file: usize) -> Vec<JsonString<'_>> {
+        match (self.profile.format, self.files().get(file)) {
+            (Format::Json, Some(source)) => json::strings(source.text()),
+            _ => Vec::new(),
+        }
     }
 
     /// How the server's placeholder for a parameter is written.

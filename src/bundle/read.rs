@@ -83,10 +83,10 @@ fn read_files(texts: &[&str], format: Format, grammar: &Grammar) -> Vec<(Documen
         Format::Json | Format::Text => (Document::default(), read_lines(texts[file], file, grammar)),
     };
     let total: usize = texts.iter().map(|text| text.len()).sum();
-    let threads = std::thread::available_parallelism()
-        .map_or(1, NonZero::get)
-        .min(texts.len());
-    if threads < 2 || total < WORTH_THREADS {
+    // More threads than processors: three files of one size on two processors then take one and a half turns, not two.
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = (2 * processors).min(texts.len());
+    if processors < 2 || threads < 2 || total < WORTH_THREADS {
         return (0..texts.len()).map(read).collect();
     }
     // The largest first, so that none is left over at the end.

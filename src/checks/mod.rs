@@ -21,6 +21,9 @@ mod stage_plain_http;
 mod view;
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use contract::contract;
 use view::View;
@@ -59,6 +62,9 @@ pub struct Rule {
     /// Looks.
     pub run: fn(&Context<'_>) -> Vec<Diagnostic>,
 }
+
+/// Below this many bytes of configuration, threads cost more than they bring.
+const WORTH_THREADS: usize = 1024 * 1024;
 
 /// All rules, in the order in which their findings are shown.
 pub const RULES: &[Rule] = &[
@@ -126,8 +132,33 @@ fn asset_paths(project: &Project) -> Vec<String> {
 ///
 /// In the order of the rules; the findings of one rule by file and place, those without a place first.
 pub fn run(context: &Context<'_>) -> Vec<Diagnostic> {
-    let findings = RULES.iter().flat_map(|rule| by_place((rule.run)(context)));
-    with_severities(findings.collect(), &context.project.severities)
+    let size: usize = context.bundle.files().iter().map(|file| file.text().len()).sum();
+    let findings: Vec<_> = if size < WORTH_THREADS {
+        RULES.iter().map(|rule| by_place((rule.run)(context))).collect()
+    } else {
+        side_by_side(context)
+    };
+    with_severities(findings.into_iter().flatten().collect(), &context.project.severities)
+}
+
+/// Each rule's findings, in the order of the rules, which know nothing of each other.
+fn side_by_side(context: &Context<'_>) -> Vec<Vec<Diagnostic>> {
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(RULES.len());
+    let next = AtomicUsize::new(0);
+    let found: Vec<_> = RULES.iter().map(|_| OnceLock::new()).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some((rule, slot)) = {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    RULES.get(index).zip(found.get(index))
+                } {
+                    slot.get_or_init(|| by_place((rule.run)(context)));
+                }
+            });
+        }
+    });
+    found.into_iter().filter_map(OnceLock::into_inner).collect()
 }
 
 /// What a stage lacks to start a digest that asks for `contract`: values that are missing, empty or of the wrong type.

@@ -143,7 +143,9 @@ pub fn run(context: &Context<'_>) -> Vec<Diagnostic> {
 
 /// Each rule's findings, in the order of the rules, which know nothing of each other.
 fn side_by_side(context: &Context<'_>) -> Vec<Vec<Diagnostic>> {
-    let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(RULES.len());
+    let threads = std::thread::available_parallelism()
+        .map_or(1, NonZero::get)
+        .min(RULES.len());
     let next = AtomicUsize::new(0);
     let found: Vec<_> = RULES.iter().map(|_| OnceLock::new()).collect();
     std::thread::scope(|scope| {
@@ -227,6 +229,22 @@ mod tests {
         codes.sort();
         codes.dedup();
         assert_eq!(codes.len(), count);
+    }
+
+    #[test]
+    fn rules_side_by_side_find_what_they_find_in_turn() {
+        let fixture = Fixture::new(&["A", "B"], &[("dev", "A=http://localhost\n"), ("prod", "C=1\n")]);
+        let (bundle, _) = crate::bundle::testing::read_contents(&["<client><id>a</id><secret>x</secret></client>"]);
+        let context = Context {
+            project: &fixture.project,
+            bundle: &bundle,
+            contract: &fixture.contract,
+            stages: &fixture.stages,
+            all_stages: &fixture.stages,
+        };
+        let in_turn: Vec<_> = RULES.iter().map(|rule| by_place((rule.run)(&context))).collect();
+        assert!(in_turn.iter().filter(|found| !found.is_empty()).count() > 2);
+        assert_eq!(side_by_side(&context), in_turn);
     }
 
     #[test]

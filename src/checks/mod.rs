@@ -48,6 +48,7 @@ pub struct Context<'a> {
 }
 
 /// One stage and its values.
+#[derive(Clone, Debug)]
 pub struct StageInput {
     /// Its name.
     pub name: StageName,

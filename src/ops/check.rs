@@ -3,7 +3,7 @@
 use super::inputs::{self, StageReading};
 use super::view;
 use super::{Context, OpsError};
-use crate::checks::{self, StageInput};
+use crate::checks;
 use crate::diagnostic::Diagnostic;
 use crate::project::{Stage, StageName};
 use crate::values::{Contract, Coverage};
@@ -33,21 +33,17 @@ pub(super) fn findings(
 ) -> Vec<Diagnostic> {
     let is_wanted = |name: &StageName| wanted.iter().any(|stage| stage.name == *name);
     let mut diagnostics = reading.diagnostics.clone();
-    let mut all = Vec::new();
+    let (mut all, mut checked) = (Vec::new(), Vec::new());
     for stage in stages {
         if is_wanted(&stage.input.name) {
+            // Every secret would be missing; that they can't be read is the one thing to say.
+            if !stage.lacks_secrets() {
+                checked.push(stage.input.clone());
+            }
             diagnostics.extend(stage.diagnostics);
         }
         all.push(stage.input);
     }
-    let checked: Vec<StageInput> = all
-        .iter()
-        .filter(|input| is_wanted(&input.name))
-        .map(|input| StageInput {
-            name: input.name.clone(),
-            values: input.values.clone(),
-        })
-        .collect();
     diagnostics = checks::with_severities(diagnostics, &context.project.severities);
     diagnostics.extend(checks::run(&checks::Context {
         project: context.project,

@@ -38,6 +38,12 @@ pub(super) struct StageReading {
 }
 
 impl StageReading {
+    /// Whether a secret source could not be read: then nothing can be said of what the stage lacks.
+    pub(super) fn lacks_secrets(&self) -> bool {
+        let mut codes = self.diagnostics.iter().map(|diagnostic| diagnostic.code);
+        codes.any(|code| code == Code::SecretsUnreadable)
+    }
+
     pub(super) fn values(&self) -> &StageValues {
         &self.input.values
     }

@@ -366,7 +366,11 @@ pub(super) fn current_fingerprint(
 /// What is wrong with a stage's values for a digest that asks for `contract`, one sentence each.
 pub(super) fn value_problems(context: &Context<'_>, contract: &Contract, reading: &StageReading) -> Vec<String> {
     let own = reading.diagnostics.iter().filter(|diagnostic| diagnostic.is_error());
-    let found = checks::completeness(context.project, contract, &reading.input);
+    let found = if reading.lacks_secrets() {
+        Vec::new()
+    } else {
+        checks::completeness(context.project, contract, &reading.input)
+    };
     own.chain(found.iter().filter(|diagnostic| diagnostic.is_error()))
         .map(|diagnostic| diagnostic.message.clone())
         .collect()

@@ -19,7 +19,7 @@ use crate::image::{Digest, Location};
 use crate::ops::{Context, FingerprintKey, Keys, OpsError, Stores};
 use crate::project::{ImageSettings, KeyReference, Project};
 use crate::store::{
-    Credentials, Layout, RegistryClient, RegistryOptions, Security, Store, StoreError, docker_config_paths,
+    Credentials, Layout, Patience, RegistryClient, RegistryOptions, Security, Store, StoreError, docker_config_paths,
 };
 
 /// A project and its connections. Nothing is asked of anybody before it is needed.
@@ -118,11 +118,25 @@ impl Connections {
             registries: RegistryClient::new(RegistryOptions {
                 ca,
                 credentials: credentials(image),
+                patience: patience()?,
                 ..RegistryOptions::default()
             }),
             insecure: image.insecure.clone(),
         })
     }
+}
+
+/// `IAMSHIP_REGISTRY_TRIES`: how often a call to a registry is tried, 5 where nothing is said.
+fn patience() -> Result<Patience, Failure> {
+    let mut patience = Patience::default();
+    if let Some(text) = variable("IAMSHIP_REGISTRY_TRIES") {
+        patience.tries = text
+            .parse()
+            .ok()
+            .filter(|tries| (1..=20).contains(tries))
+            .ok_or_else(|| Failure::input(format!("`IAMSHIP_REGISTRY_TRIES` is a number from 1 to 20, not `{text}`")))?;
+    }
+    Ok(patience)
 }
 
 /// `IAMSHIP_REGISTRY_USERNAME` and `_PASSWORD` are for the project's own registry; others ask Docker's files.

@@ -2,6 +2,7 @@
 mod architecture;
 mod cosign;
 mod registry;
+mod requests;
 mod store_contract;
 mod store_copy;
 mod support;

@@ -2,3 +2,4 @@
 
 pub(crate) mod flaky;
 pub(crate) mod registry;
+pub(crate) mod shop;

@@ -1,6 +1,7 @@
 //! What goes wrong, and when.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Whether a cut request was carried out.
@@ -51,6 +52,7 @@ impl Canned {
 pub(crate) struct Faults {
     canned: VecDeque<(usize, String, Canned)>,
     cut: Option<(usize, When, usize)>,
+    act: Option<Arc<dyn Fn() + Send + Sync>>,
     truncated: VecDeque<(String, usize)>,
     stripped: BTreeSet<&'static str>,
     delay: Option<Duration>,
@@ -63,6 +65,14 @@ impl Faults {
 
     pub(crate) fn cut(&mut self, passing: usize, when: When, times: usize) {
         self.cut = Some((passing, when, times));
+    }
+
+    pub(crate) fn act(&mut self, act: Arc<dyn Fn() + Send + Sync>) {
+        self.act = Some(act);
+    }
+
+    pub(crate) fn take_act(&mut self) -> Option<Arc<dyn Fn() + Send + Sync>> {
+        self.act.take()
     }
 
     pub(crate) fn truncate(&mut self, matching: &str, bytes: usize) {

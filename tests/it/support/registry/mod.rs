@@ -10,7 +10,7 @@ mod state;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use iamship::image::{Digest, Location};
 
@@ -81,6 +81,10 @@ pub(crate) struct Request {
     pub(crate) received: usize,
     /// Bytes of the answer's body.
     pub(crate) sent: usize,
+    /// When it came.
+    pub(crate) began: Instant,
+    /// When it was answered.
+    pub(crate) ended: Instant,
 }
 
 impl Request {
@@ -105,6 +109,9 @@ pub(crate) struct Shared {
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// What a registry held at one moment.
+pub(crate) struct Snapshot(State);
 
 /// A running registry; stops when dropped.
 pub(crate) struct TestRegistry {
@@ -192,6 +199,13 @@ impl TestRegistry {
         locked(&self.shared.faults).cut(passing, when, 1);
     }
 
+    /// As [`TestRegistry::cut_once_after`]; `act` is done before the connection is cut, to kill who is at its other end.
+    pub(crate) fn act_after(&self, passing: usize, when: When, act: impl Fn() + Send + Sync + 'static) {
+        let mut faults = locked(&self.shared.faults);
+        faults.cut(passing, when, 1);
+        faults.act(Arc::new(act));
+    }
+
     /// The body of the next answer to `METHOD path` containing `matching` ends after `bytes`, and the connection with it.
     pub(crate) fn truncate_next(&self, matching: &str, bytes: usize) {
         locked(&self.shared.faults).truncate(matching, bytes);
@@ -217,6 +231,28 @@ impl TestRegistry {
     /// Changes one bit of a blob, and leaves its name.
     pub(crate) fn corrupt_blob(&self, digest: &Digest) {
         locked(&self.shared.state).corrupt(digest);
+    }
+
+    /// All that is stored, to come back to.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot(locked(&self.shared.state).clone())
+    }
+
+    /// Back to a snapshot; the log begins anew, and no fault is left.
+    pub(crate) fn restore(&self, snapshot: &Snapshot) {
+        self.heal();
+        *locked(&self.shared.state) = snapshot.0.clone();
+        locked(&self.shared.log).clear();
+    }
+
+    /// Stores a blob.
+    pub(crate) fn put_blob(&self, repository: &str, bytes: impl Into<bytes::Bytes>) {
+        locked(&self.shared.state).put_blob(repository, bytes.into());
+    }
+
+    /// Takes a tag away.
+    pub(crate) fn delete(&self, repository: &str, reference: &str) {
+        locked(&self.shared.state).delete(repository, reference);
     }
 
     /// Stores anything as a manifest, without a check.

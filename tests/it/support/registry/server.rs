@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -41,6 +42,13 @@ fn cut() -> std::io::Error {
     std::io::Error::other("cut on purpose")
 }
 
+fn act(shared: &Shared) {
+    let act = locked(&shared.faults).take_act();
+    if let Some(act) = act {
+        act();
+    }
+}
+
 async fn handle(request: HttpRequest<Incoming>, shared: Arc<Shared>) -> Result<Response<Body>, std::io::Error> {
     let (head, body) = request.into_parts();
     let text = |name| Some(head.headers.get(name)?.to_str().ok()?.to_owned());
@@ -53,6 +61,8 @@ async fn handle(request: HttpRequest<Incoming>, shared: Arc<Shared>) -> Result<R
         status: None,
         received: 0,
         sent: 0,
+        began: Instant::now(),
+        ended: Instant::now(),
     };
     let line = format!("{} {}", head.method, head.uri.path());
     let (cutting, delay) = {
@@ -60,6 +70,7 @@ async fn handle(request: HttpRequest<Incoming>, shared: Arc<Shared>) -> Result<R
         (faults.take_cut(), faults.delay())
     };
     if cutting == Some(When::BeforeEffect) {
+        act(&shared);
         locked(&shared.log).push(entry);
         return Err(cut());
     }
@@ -78,6 +89,7 @@ async fn handle(request: HttpRequest<Incoming>, shared: Arc<Shared>) -> Result<R
         None => api::answer(&shared, &head, &body),
     };
     if cutting == Some(When::AfterEffect) {
+        act(&shared);
         locked(&shared.log).push(entry);
         return Err(cut());
     }
@@ -91,6 +103,7 @@ async fn handle(request: HttpRequest<Incoming>, shared: Arc<Shared>) -> Result<R
     } else {
         answer.body.len()
     };
+    entry.ended = Instant::now();
     locked(&shared.log).push(entry);
     Ok(respond(&head.method, answer, truncated))
 }

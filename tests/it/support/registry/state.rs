@@ -6,7 +6,7 @@ use bytes::Bytes;
 use iamship::image::Digest;
 use serde_json::Value;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct State {
     repositories: BTreeMap<String, Repository>,
     uploads: BTreeMap<String, Vec<u8>>,
@@ -15,7 +15,7 @@ pub(crate) struct State {
     pub(crate) tokens: BTreeMap<String, Vec<String>>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Repository {
     blobs: BTreeMap<String, Bytes>,
     manifests: BTreeMap<String, Stored>,
@@ -56,6 +56,11 @@ impl State {
             self.repository(repository).blobs.insert(digest.to_owned(), bytes);
         }
         Some(right)
+    }
+
+    pub(crate) fn put_blob(&mut self, repository: &str, bytes: Bytes) {
+        let digest = Digest::of(&bytes).to_string();
+        self.repository(repository).blobs.insert(digest, bytes);
     }
 
     fn repository(&mut self, name: &str) -> &mut Repository {

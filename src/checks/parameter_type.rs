@@ -1,8 +1,11 @@
 //! A value, or a default, that is not of its parameter's type.
+//!
+//! Where the type is inferred and the server's rule for such values is not documented, an unusual value is a warning.
 
 use super::view::{Shared, View, listed};
-use crate::diagnostic::{Code, Diagnostic};
-use crate::values::check_type;
+use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::profile::ParameterType;
+use crate::values::{Certainty, ContractParameter, TypeMismatch, check_type};
 
 /// Empty values belong to another rule.
 pub(super) fn find(view: &View<'_>) -> Vec<Diagnostic> {
@@ -32,14 +35,28 @@ pub(super) fn find(view: &View<'_>) -> Vec<Diagnostic> {
         .into_iter()
         .map(|((parameter, value, place, mismatch), stages)| {
             let first = stages[0];
-            let (name, expected, because) = (&parameter.name, mismatch.expected, mismatch.because);
+            let (name, expected, because) = (&parameter.name, mismatch.expected, &mismatch.because);
             let message = format!("`{name}` of {} should be {expected}: {because}", listed(stages));
-            let diagnostic = Diagnostic::new(Code::ParameterType, message);
-            view.at_value(diagnostic, first, value, place, &because).help(format!(
+            let mut diagnostic = Diagnostic::new(Code::ParameterType, message);
+            diagnostic.severity = severity(view, parameter, &mismatch);
+            diagnostic = view.at_value(diagnostic, first, value, place, "");
+            if parameter.kind == ParameterType::PasswordHash {
+                diagnostic = diagnostic.help("`openssl passwd -5` makes one from a password");
+            }
+            diagnostic.help(format!(
                 "if it is another type: `{name} = {{ type = \"text\" }}` under `[parameters]`"
             ))
         });
     found.chain(defaults(view)).collect()
+}
+
+fn severity(view: &View<'_>, parameter: &ContractParameter, mismatch: &TypeMismatch) -> Severity {
+    let settings = view.project.parameters.get(&parameter.name);
+    let declared = settings.is_some_and(|settings| settings.kind.is_some());
+    match mismatch.certainty {
+        Certainty::Unusual if !declared => Severity::Warning,
+        _ => Severity::Error,
+    }
 }
 
 fn defaults<'a>(view: &'a View<'_>) -> impl Iterator<Item = Diagnostic> + 'a {
@@ -49,9 +66,10 @@ fn defaults<'a>(view: &'a View<'_>) -> impl Iterator<Item = Diagnostic> + 'a {
             .as_deref()
             .filter(|default| !default.trim().is_empty())?;
         let mismatch = check_type(parameter.kind, default).err()?;
-        let (name, because) = (&parameter.name, mismatch.because);
+        let (name, because) = (&parameter.name, mismatch.because.clone());
         let message = format!("the default of `{name}` should be {}: {because}", mismatch.expected);
-        let diagnostic = Diagnostic::new(Code::ParameterType, message);
+        let mut diagnostic = Diagnostic::new(Code::ParameterType, message);
+        diagnostic.severity = severity(view, parameter, &mismatch);
         Some(match (view.first_use(parameter), parameter.used.first()) {
             (Some(place), _) => diagnostic.at(place, because),
             (None, Some(place)) => {
@@ -66,6 +84,13 @@ fn defaults<'a>(view: &'a View<'_>) -> impl Iterator<Item = Diagnostic> + 'a {
 mod tests {
     use super::*;
     use crate::checks::fixture::Fixture;
+
+    #[test]
+    fn an_unusual_value_of_an_inferred_type_is_a_warning() {
+        let fixture =
+            Fixture::new(&["!KEY:encrypted"], &[("dev", "")]).secret("dev", "KEY", "data:application/p12;aes,v:S.a.b");
+        assert!(fixture.told(find)[0].starts_with("warning: `KEY` of `dev`"));
+    }
 
     #[test]
     fn wrong_types_are_told_without_the_secret() {

@@ -16,4 +16,4 @@ pub use fingerprint::{Fingerprint, SecretsHashed, fingerprint};
 pub use inference::{Extent, Inference, Inferred, Override, Use};
 pub use likely_secret::{is_secret_name, secret_by_pattern};
 pub use stage::{Origin, StageValues, Value, ValueText, stage_values};
-pub use types::{TypeMismatch, check_type};
+pub use types::{Certainty, TypeMismatch, check_type};

@@ -13,6 +13,17 @@ pub struct TypeMismatch {
     pub expected: &'static str,
     /// What stands in the way: "it has a blank".
     pub because: String,
+    /// Whether the value can be right all the same.
+    pub certainty: Certainty,
+}
+
+/// How sure a mismatch is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certainty {
+    /// The server refuses such a value.
+    Sure,
+    /// It differs from all values that were seen; the server's own rule is not documented.
+    Unusual,
 }
 
 /// Checks a value. An empty one is no `Text`, and nothing else either.
@@ -31,7 +42,19 @@ pub fn check_type(kind: ParameterType, value: &str) -> Result<(), TypeMismatch> 
         ),
         ParameterType::Pem => ("PEM text", pem_text(value)),
     };
-    verdict.map_err(|because| TypeMismatch { expected, because })
+    verdict.map_err(|because| TypeMismatch {
+        expected,
+        because,
+        certainty: certainty(kind, value),
+    })
+}
+
+fn certainty(kind: ParameterType, value: &str) -> Certainty {
+    match kind {
+        ParameterType::Encrypted if !value.is_empty() => Certainty::Unusual,
+        ParameterType::PasswordHash if value.starts_with('$') => Certainty::Unusual,
+        _ => Certainty::Sure,
+    }
 }
 
 /// What a value is not.

@@ -1,12 +1,13 @@
 //! `iamship build`
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Outcome;
 use super::arguments::{Build, Format};
 use super::check::color;
 use super::failure::Failure;
 use super::shell::Shell;
+use crate::diagnostic::Diagnostic;
 use crate::ops::Context;
 use crate::ops::build::{self, Entry, Planned};
 use crate::report;
@@ -21,7 +22,7 @@ pub(super) async fn run(arguments: &Build, context: &Context<'_>, shell: &Shell)
         Planned::Ready(plan) => plan,
         Planned::Refused(errors) => {
             if shell.format() == Format::Json {
-                shell.answer(report::json(&errors));
+                shell.json(&refused(&errors, arguments));
             } else {
                 shell.aside(report::text(&errors, color(shell)));
                 shell.error(format!("not built: {}", report::summary(&errors)));
@@ -70,4 +71,24 @@ pub(super) async fn run(arguments: &Build, context: &Context<'_>, shell: &Shell)
         });
     }
     Ok(())
+}
+
+/// The document of a build that `check` stopped: the same fields, and what is wrong.
+fn refused(errors: &[Diagnostic], arguments: &Build) -> Value {
+    let mut findings = report::json_value(errors);
+    json!({
+        "schema": "iamship.build/v1",
+        "digest": null,
+        "version": null,
+        "reference": null,
+        "stage": null,
+        "built": false,
+        "entered": false,
+        "platforms": [],
+        "base": null,
+        "warnings": findings["warnings"].take(),
+        "errors": findings["errors"].take(),
+        "diagnostics": findings["diagnostics"].take(),
+        "dry_run": arguments.dry_run,
+    })
 }

@@ -94,7 +94,21 @@ fn actor() -> String {
     let mut named = pipelines
         .iter()
         .filter_map(|(name, prefix)| Some(format!("{prefix}{}", variable(name)?)));
-    named.next().unwrap_or_else(|| "unknown".to_owned())
+    named.next().or_else(account).unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// The name of the account that this process runs as: containers and services have no `USER`.
+fn account() -> Option<String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let own = std::fs::metadata("/proc/self").ok()?.uid().to_string();
+    let accounts = std::fs::read_to_string("/etc/passwd").ok()?;
+    let named = accounts.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, _, uid) = (fields.next()?, fields.next()?, fields.next()?);
+        (uid == own && !name.is_empty()).then(|| name.to_owned())
+    });
+    // Some containers run as a number that nobody named.
+    named.or_else(|| Some(format!("uid:{own}")))
 }
 
 /// Opens stores, with one pool of connections behind all registries.
@@ -165,6 +179,8 @@ fn credentials(image: &ImageSettings) -> Credentials {
 impl Stores for Connections {
     fn open(&self, location: &Location) -> Result<Arc<dyn Store>, StoreError> {
         Ok(match location {
+            // As short as it can be written: this path stands in messages.
+            Location::Layout(path) if self.root == "." => Arc::new(Layout::open_or_create(path)?),
             Location::Layout(path) => Arc::new(Layout::open_or_create(self.root.join(path))?),
             Location::Registry { registry, .. } => {
                 let security = if self.insecure.contains(registry) {

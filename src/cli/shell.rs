@@ -68,7 +68,11 @@ impl Shell {
     pub(crate) fn answer(&self, text: impl AsRef<str>) {
         self.clear();
         // A reader that went away (`| head`) is no failure of ours.
-        let _ = writeln!(AutoStream::new(std::io::stdout(), self.choice), "{}", text.as_ref());
+        let _ = writeln!(
+            AutoStream::new(std::io::stdout(), self.choice),
+            "{}",
+            text.as_ref().trim_end()
+        );
     }
 
     /// The answer, as one JSON document.

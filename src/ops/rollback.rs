@@ -89,17 +89,23 @@ pub async fn plan(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<Pla
     Ok(plan)
 }
 
-/// The digest that ran before the one that runs now.
+/// The digest that ran before the one that runs now, of those that nobody has taken back.
 ///
-/// Rollbacks are passed over: after C was rolled back to B, the next one goes to what ran before B, not to C.
+/// A rollback takes back all that came after what it went to: after C was rolled back to B, the next one goes to what
+/// ran before B; and when D came since, to B, not to C. Something unknown that runs is followed by the newest known.
 fn previous_good(moves: &[Move], current: Option<Digest>) -> Option<Digest> {
-    let mut arrivals = moves.iter().filter(|entry| entry.kind != MoveKind::Rollback);
-    if let Some(current) = current {
-        arrivals.by_ref().find(|entry| entry.digest == current)?;
+    let mut good: Vec<Digest> = Vec::new();
+    for entry in moves.iter().rev() {
+        let ran = good.iter().rposition(|digest| *digest == entry.digest);
+        match (entry.kind, ran) {
+            (MoveKind::Rollback, Some(position)) => good.truncate(position + 1),
+            _ => good.push(entry.digest),
+        }
     }
-    arrivals
-        .map(|entry| entry.digest)
-        .find(|digest| Some(*digest) != current)
+    if let Some(position) = good.iter().rposition(|digest| Some(*digest) == current) {
+        good.truncate(position);
+    }
+    good.into_iter().rev().find(|digest| Some(*digest) != current)
 }
 
 #[cfg(test)]
@@ -136,5 +142,27 @@ mod tests {
         let after_one = [("b", Rollback), ("c", Promote), ("b", Promote), ("a", Promote)];
         assert_eq!(back(&after_one, "b"), Some(Digest::of(b"a")));
         assert_eq!(back(&[("a", Promote)], "a"), None);
+    }
+
+    #[test]
+    fn what_was_taken_back_is_not_gone_to_again() {
+        use MoveKind::{Promote, Rollback};
+        let moves = [
+            ("d", Promote),
+            ("b", Rollback),
+            ("c", Promote),
+            ("b", Promote),
+            ("a", Promote),
+        ];
+        assert_eq!(back(&moves, "d"), Some(Digest::of(b"b")));
+        let and_back = [&[("b", Rollback)], &moves[..]].concat();
+        assert_eq!(back(&and_back, "b"), Some(Digest::of(b"a")));
+    }
+
+    #[test]
+    fn what_nobody_recorded_goes_to_the_newest_on_record() {
+        let history = [("b", MoveKind::Promote), ("a", MoveKind::Promote)];
+        assert_eq!(back(&history, "by hand"), Some(Digest::of(b"b")));
+        assert_eq!(previous_good(&moves(&history), None), Some(Digest::of(b"b")));
     }
 }

@@ -224,25 +224,54 @@ pub(super) async fn apply(
         None => write_records(context, plan, places, view).await?,
     };
     let mut done: Vec<&Place> = Vec::new();
-    let mut repositories = Vec::new();
-    for place in places {
-        let there = place.current.as_ref().map(Manifest::digest) == Some(plan.manifest.digest());
-        if let Err(error) = move_tags(context, plan, place, there).await {
+    for place in places.iter().filter(|place| !is_there(plan, place)) {
+        let reference = place.location.reference(&plan.stage.tag);
+        context.step(format!("moving `{reference}`"));
+        let moving = Target::from(&plan.stage.tag);
+        if let Err(error) = place.store.push_manifest(&plan.manifest, &moving).await {
             return Err(put_back(plan, &done, place, error).await);
         }
-        if !there {
-            done.push(place);
-        }
-        repositories.push(Moved {
-            location: place.location.clone(),
-            reference: place.location.reference(&plan.stage.tag).to_string(),
-            moved: !there,
-        });
+        done.push(place);
     }
+    // The immutable tag comes after the moving one everywhere: it says that the move was finished.
+    let seal = places.iter().map(|place| async move {
+        let immutable = Target::from(&plan.immutable_tag);
+        let (_, now) = futures::try_join!(
+            place.store.push_manifest(&plan.manifest, &immutable),
+            place.store.resolve(&plan.stage.tag),
+        )
+        .map_err(|error| OpsError::from(error).help(AGAIN))?;
+        match now {
+            Some(digest) if digest == plan.manifest.digest() => Ok(()),
+            now => Err(moved_meanwhile(plan, place, now)),
+        }
+    });
+    try_join_all(seal).await?;
+    let repositories = places.iter().map(|place| Moved {
+        location: place.location.clone(),
+        reference: place.location.reference(&plan.stage.tag).to_string(),
+        moved: !is_there(plan, place),
+    });
     Ok(MoveOutcome {
         record: Some(record),
-        repositories,
+        repositories: repositories.collect(),
     })
+}
+
+/// Whether the stage ran the digest before this move.
+fn is_there(plan: &MovePlan, place: &Place) -> bool {
+    place.current.as_ref().map(Manifest::digest) == Some(plan.manifest.digest())
+}
+
+/// The tag is not what was written a moment ago: another move took over. Both are on record, so nothing is put back.
+fn moved_meanwhile(plan: &MovePlan, place: &Place, now: Option<Digest>) -> OpsError {
+    let reference = place.location.reference(&plan.stage.tag);
+    let what = now.map_or_else(|| "it is gone".to_owned(), |now| format!("it is {now}"));
+    OpsError::world(format!(
+        "`{reference}` was moved to {}, and a moment later {what}: somebody else moves it too",
+        plan.manifest.digest()
+    ))
+    .help(format!("iamship history {}", plan.stage.name))
 }
 
 /// Writes the record to every repository and looks whether somebody else moved the stage at the same time.
@@ -351,41 +380,14 @@ fn shares_parent(entry: &Move, plan: &MovePlan) -> bool {
     entry.previous == plan.previous
 }
 
-/// The moving tag and the one that never moves, then a look at what is there.
-async fn move_tags(context: &Context<'_>, plan: &MovePlan, place: &Place, there: bool) -> Result<(), StoreError> {
-    let (stage, digest) = (&plan.stage, plan.manifest.digest());
-    if there {
-        return place
-            .store
-            .push_manifest(&plan.manifest, &Target::from(&plan.immutable_tag))
-            .await
-            .map(drop);
-    }
-    context.step(format!("moving `{}`", place.location.reference(&stage.tag)));
-    let (immutable, moving) = (Target::from(&plan.immutable_tag), Target::from(&stage.tag));
-    futures::try_join!(
-        place.store.push_manifest(&plan.manifest, &immutable),
-        place.store.push_manifest(&plan.manifest, &moving),
-    )?;
-    match place.store.resolve(&stage.tag).await? {
-        Some(now) if now == digest => Ok(()),
-        now => Err(StoreError::Refused {
-            location: place.location.clone(),
-            action: format!("moving the tag `{}`", stage.tag),
-            reason: match now {
-                Some(now) => format!("it was written, and a moment later it is {now}: somebody else moves it too"),
-                None => "it was written, and a moment later it is gone".to_owned(),
-            },
-        }),
-    }
-}
+/// What helps after a move that broke off.
+const AGAIN: &str = "the same command again finishes the move";
 
 /// Takes back the repositories that were moved before one failed.
 async fn put_back(plan: &MovePlan, done: &[&Place], failed: &Place, error: StoreError) -> OpsError {
     let mut failure = OpsError::from(error);
-    let again = "the same command again finishes the move";
     if done.is_empty() {
-        return failure.help(again);
+        return failure.help(AGAIN);
     }
     for place in done {
         let (location, tag) = (&place.location, &plan.stage.tag);
@@ -406,7 +408,7 @@ async fn put_back(plan: &MovePlan, done: &[&Place], failed: &Place, error: Store
             "`{}` was not moved",
             failed.location.reference(&plan.stage.tag)
         ))
-        .help(again)
+        .help(AGAIN)
 }
 
 #[cfg(test)]

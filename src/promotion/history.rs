@@ -71,11 +71,14 @@ pub enum Agreement {
 
 impl Agreement {
     /// Compares what the tag points at with the newest moves: one, or more when moves raced.
-    pub fn of(current: Option<Digest>, heads: &[&Move]) -> Self {
+    ///
+    /// `is_finished` tells whether a move's immutable tag is there. It is written after the moving one: when it is
+    /// there and the stage runs what it ran before, somebody moved the tag back by hand.
+    pub fn of(current: Option<Digest>, heads: &[&Move], is_finished: impl Fn(&Move) -> bool) -> Self {
         match current {
             None if heads.is_empty() => Self::Empty,
             Some(current) if heads.iter().any(|head| head.digest == current) => Self::Recorded,
-            current if heads.iter().any(|head| head.replaces == current) => Self::Unfinished,
+            current if heads.iter().any(|head| head.replaces == current && !is_finished(head)) => Self::Unfinished,
             _ => Self::Unrecorded,
         }
     }
@@ -120,22 +123,28 @@ mod tests {
     fn a_tag_agrees_with_the_newest_move_or_says_how_not() {
         let mut newest = moved("prod", "new", 1);
         newest.replaces = Some(digest("old"));
-        assert_eq!(Agreement::of(None, &[]), Agreement::Empty);
-        assert_eq!(Agreement::of(Some(digest("new")), &[&newest]), Agreement::Recorded);
-        assert_eq!(Agreement::of(Some(digest("old")), &[&newest]), Agreement::Unfinished);
-        assert_eq!(
-            Agreement::of(Some(digest("foreign")), &[&newest]),
-            Agreement::Unrecorded
-        );
-        assert_eq!(Agreement::of(Some(digest("foreign")), &[]), Agreement::Unrecorded);
-        assert_eq!(Agreement::of(None, &[&newest]), Agreement::Unrecorded);
+        let of = |current, heads: &[&Move]| Agreement::of(current, heads, |_| false);
+        assert_eq!(of(None, &[]), Agreement::Empty);
+        assert_eq!(of(Some(digest("new")), &[&newest]), Agreement::Recorded);
+        assert_eq!(of(Some(digest("old")), &[&newest]), Agreement::Unfinished);
+        assert_eq!(of(Some(digest("foreign")), &[&newest]), Agreement::Unrecorded);
+        assert_eq!(of(Some(digest("foreign")), &[]), Agreement::Unrecorded);
+        assert_eq!(of(None, &[&newest]), Agreement::Unrecorded);
+    }
+
+    #[test]
+    fn a_finished_move_that_was_taken_back_by_hand_is_not_unfinished() {
+        let mut newest = moved("prod", "new", 1);
+        newest.replaces = Some(digest("old"));
+        let agreement = Agreement::of(Some(digest("old")), &[&newest], |_| true);
+        assert_eq!(agreement, Agreement::Unrecorded);
     }
 
     #[test]
     fn the_winner_of_a_race_is_on_record_though_the_loser_is_newer() {
         let (winner, loser) = (moved("prod", "a", 1), moved("prod", "b", 2));
         assert_eq!(
-            Agreement::of(Some(winner.digest), &[&loser, &winner]),
+            Agreement::of(Some(winner.digest), &[&loser, &winner], |_| true),
             Agreement::Recorded
         );
     }

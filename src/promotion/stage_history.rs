@@ -88,7 +88,7 @@ pub async fn stage_state(
         .iter()
         .filter(|entry| state.heads.contains(&entry.record))
         .collect();
-    state.agreement = Agreement::of(current, &newest);
+    state.agreement = Agreement::of(current, &newest, |entry| listing.has(&entry.tag));
     Ok(state)
 }
 

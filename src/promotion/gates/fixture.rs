@@ -40,7 +40,7 @@ fn state(name: &str, moves: Vec<Move>) -> StageState {
         name: name.parse().unwrap(),
         current,
         heads: moves.first().map(|entry| entry.record).into_iter().collect(),
-        agreement: Agreement::of(current, &moves.first().into_iter().collect::<Vec<_>>()),
+        agreement: Agreement::of(current, &moves.first().into_iter().collect::<Vec<_>>(), |_| true),
         moves,
         ignored: Vec::new(),
     }

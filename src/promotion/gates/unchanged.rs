@@ -19,10 +19,19 @@ pub(super) fn ask(evidence: &Evidence) -> Verdict {
         (Agreement::Unrecorded, Some(current)) if evidence.request.expect_current != Some(current) => Verdict::hold(
             format!("the tag of `{}` was moved to {current} without a record", to.name),
             format!(
-                "look at what runs, then name it: iamship promote {} {} --expect-current {current}",
-                evidence.from.name, to.name
+                "look at what runs, then name it: {} --expect-current {current}",
+                command(evidence)
             ),
         ),
+        (Agreement::Unrecorded, Some(current)) => Verdict::pass(format!(
+            "`{}` was moved to {} without a record, as expected",
+            to.name,
+            current.short()
+        )),
+        // Nothing runs there that could be run over: going back to what is on record mends it.
+        (Agreement::Unrecorded, None) if is_rollback(evidence) => {
+            Verdict::pass(format!("the tag of `{}` was taken away without a record", to.name))
+        }
         (Agreement::Unrecorded, None) => Verdict::hold(
             format!("the tag of `{}` was taken away without a record", to.name),
             format!("iamship rollback {}", to.name),
@@ -30,6 +39,20 @@ pub(super) fn ask(evidence: &Evidence) -> Verdict {
         (Agreement::Unfinished, _) => Verdict::pass("an earlier move was recorded and not finished"),
         (_, Some(current)) => Verdict::pass(format!("`{}` runs {}", to.name, current.short())),
         (_, None) => Verdict::pass(format!("`{}` runs nothing yet", to.name)),
+    }
+}
+
+/// A rollback goes from a stage to itself.
+fn is_rollback(evidence: &Evidence) -> bool {
+    evidence.from.name == evidence.to.name
+}
+
+fn command(evidence: &Evidence) -> String {
+    let (from, to) = (&evidence.from.name, &evidence.to.name);
+    if is_rollback(evidence) {
+        format!("iamship rollback {to}")
+    } else {
+        format!("iamship promote {from} {to}")
     }
 }
 
@@ -63,6 +86,16 @@ mod tests {
         let mut evidence = evidence();
         evidence.to.agreement = Agreement::Unrecorded;
         evidence.to.current = None;
-        assert!(ask(&evidence).is_hold());
+        assert_eq!(ask(&evidence).help(), ["iamship rollback prod"]);
+        evidence.from = evidence.to.clone();
+        assert!(!ask(&evidence).is_hold(), "which is then let through");
+    }
+
+    #[test]
+    fn a_rollback_is_told_as_one() {
+        let mut evidence = evidence();
+        evidence.to.agreement = Agreement::Unrecorded;
+        evidence.from = evidence.to.clone();
+        assert!(ask(&evidence).help()[0].contains("iamship rollback prod --expect-current"));
     }
 }

@@ -1,5 +1,6 @@
 //! The tests that run the program.
 mod architecture;
+mod build;
 mod cosign;
 mod registry;
 mod requests;

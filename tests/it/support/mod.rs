@@ -1,5 +1,9 @@
-//! What several tests stand on: servers and stores that fail on demand.
+//! What several tests stand on: projects and base images, servers and stores that fail on demand.
 
+pub(crate) mod base;
 pub(crate) mod flaky;
+pub(crate) mod folder;
+pub(crate) mod layout;
+pub(crate) mod project;
 pub(crate) mod registry;
 pub(crate) mod shop;

@@ -2,9 +2,11 @@
 //!
 //! Every step looks first whether it was done before, so that a second run finishes a first one.
 
+use futures::future::try_join_all;
+
 use super::bake::{Baked, bake};
 use super::check::findings;
-use super::record::{project_attestations, project_signature, push_empty_blob, write_record};
+use super::record::{prepare_signature, project_attestations, push_empty_blob, write_record};
 use super::stage_move::{self, MovePlan};
 use super::view::{View, ledger_location, required_manifest};
 use super::{Context, Event, OpsError, inputs, lock, sbom};
@@ -191,17 +193,8 @@ pub async fn apply(context: &Context<'_>, plan: &Plan) -> Result<Done, OpsError>
         let record = Record::new(*kind, &root.descriptor(), envelopes);
         write_record(store, &record, &record.tag()).await
     });
-    futures::try_join!(
-        project_signature(store, location, digest, &key),
-        async {
-            // One after the other: each adds to the same list of referrers.
-            for write in write {
-                write.await?;
-            }
-            Ok(())
-        },
-        project_attestations(store, digest, &all),
-    )?;
+    let sign = async { prepare_signature(store, location, digest, &key).await?.write().await };
+    futures::try_join!(sign, try_join_all(write), project_attestations(store, digest, &all))?;
     if !plan.there {
         store.push_manifest(root, &Target::from(&plan.baked.version)).await?;
     }

@@ -9,6 +9,7 @@ use super::inputs::{self, StageReading};
 use super::stage_move::{self, MovePlan, Moved, Place};
 use super::view::{self, View, digest_of, ledger_location, required_manifest};
 use super::{Context, Event, FingerprintKey, OpsError};
+use crate::attest::cosign;
 use crate::checks;
 use crate::image::{Digest, Location, Manifest};
 use crate::project::Stage;
@@ -110,7 +111,17 @@ pub async fn plan(context: &Context<'_>, from: &str, to: &str, wish: &Wish) -> R
             _ => Ok(None),
         }
     };
-    let (from_state, to_state, guess) = futures::try_join!(
+    // What the promotion will add to, where nothing is copied there first.
+    let attestations = async {
+        match from_digest {
+            Some(digest) if source == target => {
+                let tag = cosign::attestation_tag(&digest);
+                Ok(Some((digest, target_view.store.manifest(&tag.into()).await?)))
+            }
+            _ => Ok(None),
+        }
+    };
+    let (from_state, to_state, guess, attestations) = futures::try_join!(
         stage_state(
             &*source_view.store,
             &source_view.listing,
@@ -128,6 +139,7 @@ pub async fn plan(context: &Context<'_>, from: &str, to: &str, wish: &Wish) -> R
             trusted
         ),
         guess,
+        attestations,
     )?;
     let reader = Reader {
         context,
@@ -162,6 +174,9 @@ pub async fn plan(context: &Context<'_>, from: &str, to: &str, wish: &Wish) -> R
         moving.from = Some(from.name.clone());
         moving.gates = cleared.gates().to_vec();
         moving.relied_on = evidence.candidate.relied_on.clone();
+        moving.attestations = attestations
+            .filter(|(digest, _)| *digest == plan.digest)
+            .map(|(_, manifest)| (target.clone(), manifest));
         let (source, target) = (source.clone(), target.clone());
         plan.work = Some(Work {
             plan: moving,

@@ -6,23 +6,36 @@ use bytes::Bytes;
 use futures::future::try_join_all;
 
 use super::OpsError;
-use crate::attest::cosign::{self, Projection};
+use crate::attest::cosign::{self, CosignError, Projection};
 use crate::attest::{Envelope, Record, SigningKey};
 use crate::image::{Descriptor, Digest, Location, Manifest, Tag, Target};
-use crate::store::{Store, StoreError, push_with_blobs};
+use crate::store::{Listed, Pushed, Store, StoreError, push_unlisted_with_blobs, push_with_blobs};
 
 /// How often a projection is tried again when somebody else wrote at the same time.
 const TRIES: usize = 5;
 
 /// Writes a record under a tag. Usually one request: its blobs are pushed only when the store asks for them.
 pub(super) async fn write_record(store: &dyn Store, record: &Record, tag: &Tag) -> Result<(), OpsError> {
+    let written = put_record(store, record, tag).await?;
+    list_record(store, record, written).await
+}
+
+/// The first half of [`write_record`]: the record is there.
+pub(super) async fn put_record(store: &dyn Store, record: &Record, tag: &Tag) -> Result<Pushed, OpsError> {
     // What is larger than the empty blob is this record's own: the store can't have it yet.
     let own = record
         .blobs()
         .iter()
         .filter(|(blob, _)| blob.digest != Descriptor::empty().digest);
     push_blobs(store, own).await?;
-    push_with_blobs(store, record.manifest(), record.blobs(), &tag.into()).await?;
+    Ok(push_unlisted_with_blobs(store, record.manifest(), record.blobs(), &tag.into()).await?)
+}
+
+/// The second half: other tools find it too, also where the store has no list of referrers.
+pub(super) async fn list_record(store: &dyn Store, record: &Record, written: Pushed) -> Result<(), OpsError> {
+    if written.listed == Listed::NotYet {
+        store.list_referrer(record.manifest()).await?;
+    }
     Ok(())
 }
 
@@ -44,61 +57,111 @@ pub(super) async fn push_empty_blob(store: &dyn Store) -> Result<(), StoreError>
     Ok(())
 }
 
-/// Signs a digest the way cosign does. Signatures that are there already stay.
-pub(super) async fn project_signature(
-    store: &dyn Store,
-    location: &Location,
-    digest: Digest,
-    key: &SigningKey,
-) -> Result<(), OpsError> {
-    let payload = cosign::signature_payload(&location.to_string(), &digest, &BTreeMap::new());
-    let tag = cosign::signature_tag(&digest);
-    project(store, &tag, |existing| {
-        cosign::append_signature(existing, &payload, key)
-    })
-    .await
+/// Whether somebody has looked already at what is under one of cosign's tags.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Seen {
+    /// Not yet.
+    #[default]
+    Unread,
+    /// This was there.
+    Read(Option<Manifest>),
 }
 
-/// Adds statements where cosign looks for them. Those that are there already stay, also foreign ones.
+type Append<'a> = Box<dyn Fn(Option<&Manifest>) -> Result<Option<Projection>, CosignError> + Send + Sync + 'a>;
+
+/// An addition to one of cosign's tags whose blobs are there already. What is there stays, also what is foreign.
+pub(super) struct Addition<'a> {
+    store: &'a dyn Store,
+    tag: Tag,
+    append: Append<'a>,
+    /// None: it is there already.
+    projection: Option<Projection>,
+}
+
+/// Signs a digest the way cosign does.
+pub(super) async fn prepare_signature<'a>(
+    store: &'a dyn Store,
+    location: &Location,
+    digest: Digest,
+    key: &'a SigningKey,
+) -> Result<Addition<'a>, OpsError> {
+    let payload = cosign::signature_payload(&location.to_string(), &digest, &BTreeMap::new());
+    let append: Append<'a> = Box::new(move |existing| cosign::append_signature(existing, &payload, key));
+    Addition::prepare(store, cosign::signature_tag(&digest), append, Seen::Unread).await
+}
+
+/// Adds statements where cosign looks for them.
+pub(super) async fn prepare_attestations<'a>(
+    store: &'a dyn Store,
+    digest: Digest,
+    envelopes: &'a [Envelope],
+    seen: Seen,
+) -> Result<Addition<'a>, OpsError> {
+    // Nothing to add: nothing to look for.
+    let seen = if envelopes.is_empty() { Seen::Read(None) } else { seen };
+    let append: Append<'a> = Box::new(move |existing| cosign::append_attestations(existing, envelopes));
+    Addition::prepare(store, cosign::attestation_tag(&digest), append, seen).await
+}
+
+/// [`prepare_attestations`] and [`Addition::write`].
 pub(super) async fn project_attestations(
     store: &dyn Store,
     digest: Digest,
     envelopes: &[Envelope],
 ) -> Result<(), OpsError> {
-    let tag = cosign::attestation_tag(&digest);
-    project(store, &tag, |existing| cosign::append_attestations(existing, envelopes)).await
+    prepare_attestations(store, digest, envelopes, Seen::Unread)
+        .await?
+        .write()
+        .await
 }
 
-/// Reads what is there, adds, writes, and looks again: no registry has compare-and-swap, so a
-/// concurrent writer may have overwritten it, and then it is added once more.
-async fn project(
-    store: &dyn Store,
-    tag: &Tag,
-    append: impl Fn(Option<&Manifest>) -> Result<Option<Projection>, cosign::CosignError>,
-) -> Result<(), OpsError> {
-    let target = Target::from(tag);
-    let mut existing = store.manifest(&target).await?;
-    for _ in 0..TRIES {
-        let projection = append(existing.as_ref()).map_err(|error| {
-            OpsError::world(format!(
-                "`{}` can't be added to: {error}",
-                store.location().reference(tag)
-            ))
-        })?;
-        let Some(projection) = projection else {
-            return Ok(());
+impl<'a> Addition<'a> {
+    async fn prepare(store: &'a dyn Store, tag: Tag, append: Append<'a>, seen: Seen) -> Result<Self, OpsError> {
+        let mut addition = Self {
+            store,
+            tag,
+            append,
+            projection: None,
         };
-        // What is new is known to be missing: sent first, side by side.
-        push_blobs(store, &projection.blobs).await?;
-        push_with_blobs(store, &projection.manifest, &projection.blobs, &target).await?;
-        if store.resolve(tag).await? == Some(projection.manifest.digest()) {
-            return Ok(());
-        }
-        existing = store.manifest(&target).await?;
+        let existing = match seen {
+            Seen::Read(existing) => existing,
+            Seen::Unread => store.manifest(&Target::from(&addition.tag)).await?,
+        };
+        addition.add_to(existing.as_ref()).await?;
+        Ok(addition)
     }
-    Err(OpsError::world(format!(
-        "`{}` is written by others all the time",
-        store.location().reference(tag)
-    ))
-    .help("the same command again adds what is missing"))
+
+    /// Works out what is to be written, and pushes its blobs: what is new is known to be missing.
+    async fn add_to(&mut self, existing: Option<&Manifest>) -> Result<(), OpsError> {
+        self.projection = (self.append)(existing).map_err(|error| {
+            let reference = self.store.location().reference(&self.tag);
+            OpsError::world(format!("`{reference}` can't be added to: {error}"))
+        })?;
+        if let Some(projection) = &self.projection {
+            push_blobs(self.store, &projection.blobs).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes, and looks again: no registry has compare-and-swap, so a concurrent writer may have overwritten it, and
+    /// then it is added once more.
+    pub(super) async fn write(mut self) -> Result<(), OpsError> {
+        let target = Target::from(&self.tag);
+        for _ in 0..TRIES {
+            let Some(projection) = &self.projection else {
+                return Ok(());
+            };
+            push_with_blobs(self.store, &projection.manifest, &projection.blobs, &target).await?;
+            if self.store.resolve(&self.tag).await? == Some(projection.manifest.digest()) {
+                return Ok(());
+            }
+            let existing = self.store.manifest(&target).await?;
+            self.add_to(existing.as_ref()).await?;
+        }
+        let reference = self.store.location().reference(&self.tag);
+        Err(
+            OpsError::world(format!("`{reference}` is written by others all the time"))
+                .help("the same command again adds what is missing"),
+        )
+    }
 }

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use futures::future::try_join_all;
 use jiff::{Timestamp, ToSpan as _};
 
-use super::record::{project_attestations, push_empty_blob, write_record};
+use super::record::{
+    Addition, Seen, list_record, prepare_attestations, project_attestations, push_empty_blob, put_record,
+};
 use super::view::View;
 use super::{Context, Event, OpsError};
 use crate::attest::predicate::{
@@ -46,6 +48,8 @@ pub(super) struct MovePlan {
     pub(super) relied_on: Vec<Digest>,
     /// A record that says this already: an earlier run wrote it and did not finish.
     pub(super) existing: Option<Digest>,
+    /// What was at cosign's tag in one repository, if that was read already.
+    pub(super) attestations: Option<(Location, Option<Manifest>)>,
 }
 
 /// What became of one repository.
@@ -117,6 +121,14 @@ impl MovePlan {
             gates: Vec::new(),
             relied_on: Vec::new(),
             existing: existing.map(|entry| entry.record),
+            attestations: None,
+        }
+    }
+
+    fn seen_attestations(&self, location: &Location) -> Seen {
+        match &self.attestations {
+            Some((seen, manifest)) if seen == location => Seen::Read(manifest.clone()),
+            _ => Seen::Unread,
         }
     }
 
@@ -290,19 +302,40 @@ async fn write_records(
     let record = Record::new(RecordKind::Promoted, &plan.manifest.descriptor(), &envelopes);
     let tag = record.history_tag(&plan.stage.name, plan.at);
     context.step(format!("recording the move of `{}`", plan.stage.name));
-    try_join_all(places.iter().map(|place| write_record(&*place.store, &record, &tag))).await?;
     let digest = plan.manifest.digest();
-    let project = async {
-        if plan.kind == MoveKind::Enter {
-            return Ok(());
-        }
-        let each = places
-            .iter()
-            .map(|place| project_attestations(&*place.store, digest, &envelopes));
-        try_join_all(each).await.map(drop)
+    let for_verifiers = for_verifiers(plan.kind, &envelopes);
+    let prepare = places.iter().map(|place| {
+        let seen = plan.seen_attestations(&place.location);
+        prepare_attestations(&*place.store, digest, for_verifiers, seen)
+    });
+    let put = places.iter().map(|place| put_record(&*place.store, &record, &tag));
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let write = async {
+        let written = try_join_all(put).await?;
+        let _ = tell.send(());
+        let list = places.iter().zip(written);
+        let list = list.map(|(place, written)| list_record(&*place.store, &record, written));
+        futures::try_join!(refuse_lost_race(context, plan, &record, view), try_join_all(list))
     };
-    futures::try_join!(refuse_lost_race(context, plan, &record, view), project)?;
+    let project = async {
+        let additions = try_join_all(prepare).await?;
+        // Nobody shall read of a move that has no record. Without one, `write` says why.
+        match told.await {
+            Ok(()) => try_join_all(additions.into_iter().map(Addition::write)).await,
+            Err(_) => Ok(Vec::new()),
+        }
+    };
+    futures::try_join!(write, project)?;
     Ok(record.manifest().digest())
+}
+
+/// The statements that general verifiers read, at cosign's tag: the summary. The move itself is in its record, and
+/// each statement there would cost two requests.
+fn for_verifiers(kind: MoveKind, envelopes: &[Envelope]) -> &[Envelope] {
+    match kind {
+        MoveKind::Enter => &[],
+        MoveKind::Promote | MoveKind::Rollback => &envelopes[envelopes.len().min(1)..],
+    }
 }
 
 /// Brings a record that an earlier run wrote to every repository, with its projection.
@@ -325,12 +358,11 @@ async fn take_up_record(plan: &MovePlan, record: Digest, places: &[Place], view:
     try_join_all(places.iter().map(|place| async {
         if place.location != view.location {
             push_empty_blob(&*place.store).await?;
-            place.store.push_manifest(&manifest, &Target::from(&tag)).await?;
+            place.store.push_unlisted(&manifest, &Target::from(&tag)).await?;
         }
-        match plan.kind {
-            MoveKind::Enter => Ok(()),
-            MoveKind::Promote | MoveKind::Rollback => project_attestations(&*place.store, digest, &envelopes).await,
-        }
+        // The earlier run may have been stopped between the record and the list of referrers.
+        place.store.list_referrer(&manifest).await?;
+        project_attestations(&*place.store, digest, for_verifiers(plan.kind, &envelopes)).await
     }))
     .await?;
     Ok(record)

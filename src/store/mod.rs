@@ -18,7 +18,7 @@ pub use file::FileBlob;
 pub use layout::Layout;
 pub use memory::Memory;
 pub use overlay::Overlay;
-pub use push::push_with_blobs;
+pub use push::{push_unlisted_with_blobs, push_with_blobs};
 pub use registry::{
     Credentials, Observer, Patience, Registry, RegistryClient, RegistryOptions, RequestSummary, Security, Traffic,
     docker_config_paths,
@@ -51,6 +51,17 @@ pub trait Store: Send + Sync {
     ///
     /// Idempotent. A store that can tell refuses one whose children it lacks with [`StoreError::MissingContent`], which names them.
     async fn push_manifest(&self, manifest: &Manifest, target: &Target) -> Result<Pushed, StoreError>;
+
+    /// As [`Store::push_manifest`], but what the store does not list among its subject's referrers by itself is
+    /// [`Listed::NotYet`]: [`Store::list_referrer`] does it, beside whatever else there is to do.
+    async fn push_unlisted(&self, manifest: &Manifest, target: &Target) -> Result<Pushed, StoreError> {
+        self.push_manifest(manifest, target).await
+    }
+
+    /// Gets a pushed manifest into its subject's list of referrers. Idempotent.
+    async fn list_referrer(&self, manifest: &Manifest) -> Result<Listed, StoreError> {
+        Ok(manifest.subject().map_or(Listed::NoSubject, |_| Listed::ByStore))
+    }
 
     /// Whether a blob is here.
     async fn has_blob(&self, blob: &Descriptor) -> Result<bool, StoreError>;
@@ -94,6 +105,8 @@ pub enum Listed {
     InFallbackIndex,
     /// Something that is no index stands under the fallback tag (`cosign copy` writes the image itself there) and was left alone.
     Nowhere,
+    /// [`Store::list_referrer`] must do it.
+    NotYet,
 }
 
 /// Whether a blob was taken over.

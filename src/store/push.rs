@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures::future::{BoxFuture, try_join_all};
 
-use super::{Pushed, Store, StoreError};
+use super::{Listed, Pushed, Store, StoreError};
 use crate::image::{Descriptor, Manifest, Target};
 
 /// How often a store may name missing blobs. More than once because docker-registry 2.8 denies, for a moment, a blob
@@ -22,9 +22,27 @@ pub async fn push_with_blobs(
     blobs: &[(Descriptor, Bytes)],
     target: &Target,
 ) -> Result<Pushed, StoreError> {
+    let pushed = push_unlisted_with_blobs(store, manifest, blobs, target).await?;
+    let listed = match pushed.listed {
+        Listed::NotYet => store.list_referrer(manifest).await?,
+        listed => listed,
+    };
+    Ok(Pushed { listed })
+}
+
+/// As [`push_with_blobs`], but see [`Store::push_unlisted`].
+///
+/// # Errors
+/// As [`push_with_blobs`].
+pub async fn push_unlisted_with_blobs(
+    store: &dyn Store,
+    manifest: &Manifest,
+    blobs: &[(Descriptor, Bytes)],
+    target: &Target,
+) -> Result<Pushed, StoreError> {
     let mut round = 1;
     loop {
-        let error = match store.push_manifest(manifest, target).await {
+        let error = match store.push_unlisted(manifest, target).await {
             Err(error @ StoreError::MissingContent { .. }) if round < ROUNDS => error,
             other => return other,
         };

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::support::registry::{Request, TestRegistry};
-use crate::support::shop::Shop;
+use crate::support::registry::{Builder, Request, TestRegistry};
+use crate::support::shop::{Shop, seed_base, seed_moves, stage};
 
 /// The most requests of which each began when the one before it had been answered.
 fn rounds(requests: &[Request]) -> usize {
@@ -25,23 +25,154 @@ fn told(requests: &[Request]) -> String {
     sorted.sort_by_key(|request| request.began);
     let lines = sorted.iter().map(|request| {
         let began = request.began.duration_since(first).as_millis();
-        format!("{began:5} {} ({} in, {} out)\n", request.line(), request.received, request.sent)
+        let (received, sent) = (request.received, request.sent);
+        format!("{began:5} {} ({received} in, {sent} out)\n", request.line())
     });
     lines.collect()
 }
 
+/// Requests and rounds of one run.
+struct Cost {
+    requests: usize,
+    rounds: usize,
+    sent: usize,
+    log: Vec<Request>,
+}
+
+/// Runs with a slow registry, so that what could go side by side does.
+fn cost(registry: &TestRegistry, shop: &Shop, line: &str) -> Cost {
+    registry.take_lines();
+    registry.slow(Duration::from_millis(100));
+    shop.done(line);
+    registry.heal();
+    let log = registry.requests();
+    let cost = Cost {
+        requests: log.len(),
+        rounds: rounds(&log),
+        sent: log.iter().map(|request| request.sent).sum(),
+        log,
+    };
+    println!("{line}: {} requests, {} rounds", cost.requests, cost.rounds);
+    cost
+}
+
+impl Cost {
+    #[track_caller]
+    fn at_most(&self, requests: usize, rounds: usize) {
+        let good = self.requests <= requests && self.rounds <= rounds;
+        assert!(good, "{} requests, {} rounds\n{}", self.requests, self.rounds, told(&self.log));
+    }
+}
+
+/// A second promotion: the stage runs something, and its history has an entry.
+fn second_promotion(builder: Builder) -> (TestRegistry, Shop, Cost) {
+    let registry = builder.start();
+    let shop = Shop::new(&registry);
+    for name in ["one", "two"] {
+        shop.configure(name);
+        shop.done("build");
+        shop.done("test dev");
+        if name == "one" {
+            shop.done("promote dev staging");
+        }
+    }
+    let cost = cost(&registry, &shop, "promote dev staging");
+    (registry, shop, cost)
+}
+
 #[test]
-fn a_promotion() {
+fn a_promotion_is_twenty_requests_and_eight_of_them_in_sequence() {
+    let (_, _, cost) = second_promotion(TestRegistry::builder().referrers_api());
+    cost.at_most(20, 8);
+}
+
+/// The index under the fallback tag is read, written, and looked at again.
+#[test]
+fn a_promotion_without_the_referrers_api_is_three_requests_more() {
+    let (_, _, cost) = second_promotion(TestRegistry::builder());
+    cost.at_most(23, 8);
+}
+
+/// No request is made twice: neither the same question, nor the same answer.
+#[test]
+fn a_promotion_asks_nothing_twice() {
+    let (_, _, cost) = second_promotion(TestRegistry::builder().referrers_api());
+    let reads = cost.log.iter().filter(|request| request.method == "GET");
+    let mut paths: Vec<&str> = reads.map(|request| request.path.as_str()).collect();
+    paths.sort_unstable();
+    let all = paths.len();
+    paths.dedup();
+    // The tags are listed again after the record was written: that is how a rival is seen.
+    assert_eq!(paths.len(), all - 1, "{}", told(&cost.log));
+}
+
+#[test]
+fn the_image_may_be_large_and_the_history_long() {
+    let registry = TestRegistry::builder().referrers_api().start();
+    let shop = Shop::new(&registry);
+    seed_base(&registry, "vendor/idsvr", "1.0", vec![7; 20 << 20]);
+    shop.done("build");
+    seed_moves(&registry, &shop, "staging", 1000);
+    shop.configure("two");
+    shop.done("build");
+    shop.done("test dev");
+    let cost = cost(&registry, &shop, "promote dev staging");
+    cost.at_most(20, 8);
+    let beside_listings = cost.log.iter().filter(|request| !request.path.ends_with("/tags/list"));
+    let sent: usize = beside_listings.map(|request| request.sent).sum();
+    assert!(sent < 64 << 10, "{}", told(&cost.log));
+    assert!(cost.sent > sent);
+}
+
+#[test]
+fn a_build_reads_no_layer_of_a_base_in_the_same_registry() {
     for api in [true, false] {
         let builder = TestRegistry::builder();
         let registry = if api { builder.referrers_api() } else { builder }.start();
         let shop = Shop::new(&registry);
-        for line in ["build", "test dev", "promote dev staging", "test staging"] {
-            registry.slow(Duration::from_millis(100));
-            registry.take_lines();
-            shop.done(line);
-            let requests = registry.requests();
-            println!("{line} api {api}: {} requests, {} rounds\n{}", requests.len(), rounds(&requests), told(&requests));
-        }
+        seed_base(&registry, "vendor/idsvr", "1.0", vec![7; 5 << 20]);
+        let cost = cost(&registry, &shop, "build");
+        let reads = cost.log.iter().filter(|request| request.path.contains("/blobs/"));
+        let read: usize = reads.map(|request| request.sent).sum();
+        assert!(read < 4096, "{}", told(&cost.log));
+        let mounts: Vec<&Request> = cost.log.iter().filter(|request| request.query.contains("mount=")).collect();
+        assert_eq!(mounts.len(), 1, "{}", told(&cost.log));
+        assert_eq!(mounts[0].status, Some(201));
+        let pushed: usize = cost.log.iter().map(|request| request.received).sum();
+        assert!(pushed < 64 << 10, "{}", told(&cost.log));
+        cost.at_most(BUILD.0 + if api { 0 } else { 9 }, BUILD.1 + if api { 0 } else { 4 });
+        let again = self::cost(&registry, &shop, "build");
+        again.at_most(12, 5);
     }
+}
+
+/// Requests and rounds of a first build.
+const BUILD: (usize, usize) = (40, 16);
+
+#[test]
+fn what_only_looks_writes_nothing() {
+    let registry = TestRegistry::start();
+    let shop = Shop::with(
+        &format!("{}/iam/idsvr", registry.address()),
+        &format!("{}/vendor/idsvr:1.0", registry.address()),
+        &["dev", "staging"].map(|name| stage(name, "")).concat(),
+    );
+    seed_base(&registry, "vendor/idsvr", "1.0", "layer");
+    shop.done("build --dry-run");
+    shop.done("build");
+    shop.done("test dev");
+    registry.take_lines();
+    for line in [
+        "build --dry-run",
+        "test dev --dry-run",
+        "promote dev staging --dry-run",
+        "explain dev staging",
+        "status",
+        "history dev",
+        "verify dev",
+    ] {
+        shop.done(line);
+    }
+    let log = registry.requests();
+    assert!(log.iter().all(|request| matches!(request.method.as_str(), "GET" | "HEAD")), "{}", told(&log));
 }

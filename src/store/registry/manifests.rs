@@ -87,21 +87,35 @@ impl Registry {
     }
 
     pub(super) async fn write_manifest(&self, manifest: &Manifest, target: &Target) -> Result<Pushed, StoreError> {
+        let pushed = self.write_unlisted(manifest, target).await?;
+        let listed = match pushed.listed {
+            Listed::NotYet => self.list_manifest(manifest).await?,
+            listed => listed,
+        };
+        Ok(Pushed { listed })
+    }
+
+    pub(super) async fn write_unlisted(&self, manifest: &Manifest, target: &Target) -> Result<Pushed, StoreError> {
         own_target(&self.location, manifest, target)?;
         let reply = self.put_manifest(manifest, target).await?;
-        let Some(subject) = manifest.subject() else {
-            return Ok(Pushed {
-                listed: Listed::NoSubject,
-            });
-        };
-        if reply.headers.contains_key("oci-subject") {
+        let listed = if manifest.subject().is_none() {
+            Listed::NoSubject
+        } else if reply.headers.contains_key("oci-subject") {
             self.host.referrers_api.set(true);
-            return Ok(Pushed {
-                listed: Listed::ByStore,
-            });
-        }
-        let listed = self.list_in_fallback(&subject.digest, manifest).await?;
+            Listed::ByStore
+        } else {
+            Listed::NotYet
+        };
         Ok(Pushed { listed })
+    }
+
+    /// Lists a manifest among its subject's referrers, where the registry does not do it.
+    pub(super) async fn list_manifest(&self, manifest: &Manifest) -> Result<Listed, StoreError> {
+        match manifest.subject() {
+            None => Ok(Listed::NoSubject),
+            Some(_) if self.host.referrers_api.is_known_present() => Ok(Listed::ByStore),
+            Some(subject) => self.list_in_fallback(&subject.digest, manifest).await,
+        }
     }
 
     pub(super) async fn put_manifest(&self, manifest: &Manifest, target: &Target) -> Result<Reply, StoreError> {

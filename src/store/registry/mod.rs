@@ -40,7 +40,7 @@ pub use self::options::{Credentials, Observer, Patience, RegistryOptions, Reques
 use self::client::Host;
 use self::exchange::{Call, Payload};
 use self::scope::Scope;
-use super::{BlobSource, BlobStream, Mounted, Pushed, Store, StoreError};
+use super::{BlobSource, BlobStream, Listed, Mounted, Pushed, Store, StoreError};
 use crate::image::{Descriptor, Digest, Location, Manifest, Tag, Target};
 
 /// One repository of a registry. Cheap to clone.
@@ -112,6 +112,14 @@ impl Store for Registry {
 
     async fn push_manifest(&self, manifest: &Manifest, target: &Target) -> Result<Pushed, StoreError> {
         self.write_manifest(manifest, target).await
+    }
+
+    async fn push_unlisted(&self, manifest: &Manifest, target: &Target) -> Result<Pushed, StoreError> {
+        self.write_unlisted(manifest, target).await
+    }
+
+    async fn list_referrer(&self, manifest: &Manifest) -> Result<Listed, StoreError> {
+        self.list_manifest(manifest).await
     }
 
     async fn has_blob(&self, blob: &Descriptor) -> Result<bool, StoreError> {

@@ -26,6 +26,10 @@ impl ReferrersApi {
         self.0.store(if exists { 2 } else { 1 }, Ordering::Relaxed);
     }
 
+    pub(super) fn is_known_present(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 2
+    }
+
     fn is_known_absent(&self) -> bool {
         self.0.load(Ordering::Relaxed) == 1
     }

@@ -4,8 +4,10 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use bytes::Bytes;
-use iamship::attest::{Algorithm, SigningKey};
-use iamship::image::{Descriptor, Digest, ImageManifest, Manifest, media_type};
+use iamship::attest::predicate::{Promotion, PromotionKind};
+use iamship::attest::{Algorithm, Envelope, Predicate, Record, RecordKind, SigningKey, Statement};
+use iamship::image::{Descriptor, Digest, ImageManifest, Manifest, Tag, media_type};
+use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
@@ -90,6 +92,40 @@ pub(crate) fn base_image(layer: Bytes) -> (Manifest, Vec<Bytes>) {
         annotations: Default::default(),
     });
     (manifest, vec![config, layer])
+}
+
+/// So many moves of a stage to what `dev` runs, one a minute in 2024, as promotions write them.
+pub(crate) fn seed_moves(registry: &TestRegistry, shop: &Shop, stage: &str, count: usize) {
+    let repository = "iam/idsvr";
+    let image = registry.manifest(repository, "dev").expect("dev runs something");
+    let image = Manifest::parse(image, Some(media_type::OCI_MANIFEST)).expect("a manifest");
+    let mut previous = Vec::new();
+    for number in 0..count {
+        let at = Timestamp::from_second(1_704_067_200 + 60 * number as i64).expect("a time");
+        let tag: Tag = format!("{stage}-2024-01-01-{number}").parse().expect("a tag");
+        let promotion = Promotion {
+            kind: PromotionKind::Promote,
+            stage: stage.parse().expect("a stage"),
+            from: Some("dev".parse().expect("a stage")),
+            version: "1".to_owned(),
+            previous,
+            replaces: (number > 0).then(|| image.digest()),
+            tag: tag.clone(),
+            at,
+            by: "tester".to_owned(),
+            gates: Vec::new(),
+            reason: None,
+        };
+        let statement = Statement::about("shop", image.digest(), Predicate::Promotion(promotion));
+        let envelope = Envelope::sign(&statement, &shop.key);
+        let record = Record::new(RecordKind::Promoted, &image.descriptor(), &[envelope]);
+        let name = record.history_tag(&stage.parse().expect("a stage"), at);
+        let bytes = record.manifest().bytes();
+        registry.put_manifest(repository, name.as_str(), media_type::OCI_MANIFEST, bytes);
+        registry.put_manifest(repository, tag.as_str(), image.media_type(), image.bytes());
+        previous = vec![record.manifest().digest()];
+    }
+    registry.put_manifest(repository, stage, image.media_type(), image.bytes());
 }
 
 impl Shop {

@@ -1,7 +1,25 @@
 //! Pieces of a project, for tests.
 
+use camino::Utf8Path;
+
 use crate::diagnostic::Source;
-use crate::project::{EnterRules, LeaveRules, Stage, TestKind, TestSettings};
+use crate::project::{EnterRules, LeaveRules, Project, Stage, TestKind, TestSettings};
+
+/// A project of one stage in a folder.
+pub(super) fn project_in(root: &Utf8Path, server: &str, more: &str) -> Project {
+    let text = format!(
+        "[project]\nname = \"idsvr\"\nserver = \"{server}\"\n[image]\nbase = \"example.com/base:1\"\n\
+         [config]\nfiles = [\"config/*\"]\n{more}\n[[stage]]\nname = \"dev\"\n"
+    );
+    std::fs::write(root.join("iamship.toml"), text).unwrap();
+    Project::load(root).unwrap()
+}
+
+/// A project of a server, without files.
+pub(super) fn project(server: &str) -> Project {
+    let folder = tempfile::tempdir().unwrap();
+    project_in(Utf8Path::from_path(folder.path()).unwrap(), server, "")
+}
 
 pub(super) fn stage(name: &str) -> Stage {
     Stage {

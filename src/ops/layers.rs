@@ -1,5 +1,6 @@
 //! The layers of an image: one for the configuration, one for each asset group.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::sync::Arc;
 
@@ -9,7 +10,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::OpsError;
 use crate::bundle::Bundle;
 use crate::image::{
-    Content, FileMode, ImagePath, Layer, LayerContents, LayerFile, LayerKind, Location, Owner, ReplacedFolder,
+    Content, FileMode, ImagePath, Layer, LayerContents, LayerFile, LayerKind, ListedFolder, Location, Owner,
+    ReplacedFolder,
 };
 use crate::project::{Asset, AssetFile, Project};
 use crate::store::{BlobSource, BlobStream, FileBlob, StoreError};
@@ -76,14 +78,18 @@ fn config_contents(project: &Project, bundle: &Bundle) -> Result<LayerContents, 
     } else {
         Vec::new()
     };
-    LayerContents::new(LayerKind::Config, files, &replaced).map_err(|error| {
-        let failure = OpsError::input(format!("the configuration can't be one folder: {error}"));
-        if config.subfolders {
-            failure
-        } else {
-            failure.help("this server reads one flat folder: give the files different names")
-        }
-    })
+    let above = server_folders(project)?;
+    let contents = LayerContents::new(LayerKind::Config, files, &replaced);
+    contents
+        .and_then(|contents| contents.with_folders(&above))
+        .map_err(|error| {
+            let failure = OpsError::input(format!("the configuration can't be one folder: {error}"));
+            if config.subfolders {
+                failure
+            } else {
+                failure.help("this server reads one flat folder: give the files different names")
+            }
+        })
 }
 
 fn owner(project: &Project) -> Owner {
@@ -121,8 +127,42 @@ fn asset_contents(project: &Project, asset: &Asset, files: &[AssetFile]) -> Resu
     let files = mine
         .map(|file| layer_file(project, file, owner))
         .collect::<Result<Vec<_>, _>>()?;
+    let folders = asset_folders(project, &files)?;
     LayerContents::new(LayerKind::Asset(image_path(asset.to.as_str())?), files, &[])
+        .and_then(|contents| contents.with_folders(&folders))
         .map_err(|error| OpsError::input(format!("the asset `{}` can't be a layer: {error}", asset.from)))
+}
+
+/// The server's own folders, outermost first.
+fn server_folders(project: &Project) -> Result<Vec<ListedFolder>, OpsError> {
+    let config = &project.server.config;
+    let listed = |path: &String| {
+        Ok(ListedFolder {
+            path: image_path(path)?,
+            owner: owner(project),
+            mode: config.folder_mode,
+        })
+    };
+    config.folders.iter().map(listed).collect()
+}
+
+/// The folders of an asset's files that are the server's own or lie below one. Of others nobody knows the attributes.
+fn asset_folders(project: &Project, files: &[LayerFile]) -> Result<Vec<ListedFolder>, OpsError> {
+    let own = server_folders(project)?;
+    let mut paths = BTreeSet::new();
+    for parent in files.iter().flat_map(|file| file.path.parents()) {
+        let parent = image_path(parent)?;
+        if own.iter().any(|own| parent == own.path || parent.is_below(&own.path)) {
+            paths.insert(parent);
+        }
+    }
+    let config = &project.server.config;
+    let listed = |path| ListedFolder {
+        path,
+        owner: owner(project),
+        mode: config.folder_mode,
+    };
+    Ok(paths.into_iter().map(listed).collect())
 }
 
 fn layer_file(project: &Project, file: &AssetFile, owner: Owner) -> Result<LayerFile, OpsError> {
@@ -200,6 +240,61 @@ impl BlobSource for TemporaryBlob {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::fixture::project_in;
+
+    fn folders(contents: &LayerContents) -> Vec<String> {
+        let (_, gzip) = contents.build().unwrap();
+        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&gzip[..]));
+        let entries = archive.entries().unwrap().map(|entry| entry.unwrap());
+        entries
+            .filter(|entry| entry.header().entry_type().is_dir())
+            .map(|entry| {
+                let (header, path) = (entry.header(), entry.path().unwrap().display().to_string());
+                let (mode, uid, gid) = (header.mode().unwrap(), header.uid().unwrap(), header.gid().unwrap());
+                format!("{path} {mode:o} {uid}:{gid}")
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_folders_of_the_server_are_its_own_and_others_are_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        fs_err::create_dir_all(root.join("procedures/claims")).unwrap();
+        fs_err::write(root.join("procedures/claims/a.js"), "function result(context) {}").unwrap();
+        let assets = "[[asset]]\nfrom = \"procedures/\"\nto = \"/opt/idsvr/usr/own/\"\n\
+                      [[asset]]\nfrom = \"procedures/\"\nto = \"/etc/own/\"\n";
+        let project = project_in(root, "curity", assets);
+        let (bundle, _) = Bundle::read(Vec::new(), &project.server);
+        assert_eq!(
+            folders(&config_contents(&project, &bundle).unwrap()),
+            [
+                "opt/idsvr/ 755 10001:10000",
+                "opt/idsvr/etc/ 755 10001:10000",
+                "opt/idsvr/etc/init/ 755 10001:10000",
+            ]
+        );
+        let files = project.asset_files().unwrap();
+        let asset = |index: usize| {
+            let asset = &project.assets[index];
+            let files: Vec<_> = files
+                .iter()
+                .filter(|file| file.path.starts_with(asset.to.as_str()))
+                .cloned()
+                .collect();
+            folders(&asset_contents(&project, asset, &files).unwrap())
+        };
+        assert_eq!(
+            asset(0),
+            [
+                "opt/idsvr/ 755 10001:10000",
+                "opt/idsvr/usr/ 755 10001:10000",
+                "opt/idsvr/usr/own/ 755 10001:10000",
+                "opt/idsvr/usr/own/claims/ 755 10001:10000",
+            ]
+        );
+        assert!(asset(1).is_empty(), "nobody knows whose `/etc` is");
+    }
 
     #[test]
     fn a_file_keeps_its_place_below_the_pattern() {

@@ -73,6 +73,17 @@ pub struct ConfigFolder {
     pub replace: bool,
     /// Whether files may lie in folders below it. Where not, `config/a/b.xml` goes to `<folder>/b.xml`.
     pub subfolders: bool,
+    /// The server's own folders above `folder`, whose owner is `uid` and `gid` in the vendor's image. Layers list
+    /// them, and what assets need below them: engines give folders that are not listed to root.
+    #[serde(default)]
+    pub folders: Vec<String>,
+    /// Permission bits of `folders` (`0o755`).
+    #[serde(default = "folder_mode")]
+    pub folder_mode: u32,
+}
+
+fn folder_mode() -> u32 {
+    0o755
 }
 
 /// How a placeholder is written: `#{NAME}`, `#{NAME | default}`.

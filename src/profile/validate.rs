@@ -68,13 +68,22 @@ impl ServerProfile {
 
     fn folder_problems(&self, problems: &mut Vec<(String, String)>) {
         let folder = &self.config.folder;
-        let sound = folder
-            .strip_prefix('/')
-            .is_some_and(|rest| !rest.is_empty() && rest.split('/').all(|part| !matches!(part, "" | "." | "..")));
-        if !sound {
+        if !is_sound_folder(folder) {
             let reason =
                 format!("`{folder}` must be an absolute path of a folder below `/`, without `..` or a `/` at its end");
             problems.push((reason, folder.clone()));
+        }
+        for above in &self.config.folders {
+            let holds = folder
+                .strip_prefix(above.as_str())
+                .is_some_and(|rest| rest.starts_with('/'));
+            if !holds || !is_sound_folder(above) {
+                problems.push((format!("`{above}` is no folder above `{folder}`"), above.clone()));
+            }
+        }
+        if self.config.folder_mode > 0o7777 {
+            let reason = format!("{} is no mode: write `0o755`", self.config.folder_mode);
+            problems.push((reason, "folder-mode".to_owned()));
         }
         for id in [self.config.uid, self.config.gid] {
             if id > LARGEST_ID {
@@ -114,6 +123,12 @@ impl ServerProfile {
             }
         }
     }
+}
+
+/// Absolute, below the root, normal.
+fn is_sound_folder(path: &str) -> bool {
+    path.strip_prefix('/')
+        .is_some_and(|rest| !rest.is_empty() && rest.split('/').all(|part| !matches!(part, "" | "." | "..")))
 }
 
 /// Where a text stands in the file: the validated value no longer knows.
@@ -186,6 +201,15 @@ close = "}"
         assert!(reasons(&SMALL.replace("\"own\"", "\"other\""))[0].contains("named `own`"));
         assert!(reasons(&SMALL.replace("\"text\"", "\"xml\""))[0].contains("[xml]"));
         assert!(reasons(&format!("{SMALL}name = \".*\"\n"))[0].contains("empty text"));
+    }
+
+    #[test]
+    fn listed_folders_lie_above_the_configuration() {
+        let with = |line: &str| SMALL.replace("\"/config\"", &format!("\"/opt/a/config\"\n{line}"));
+        assert!(ServerProfile::parse("own", &with("folders = [\"/opt/a\"]\nfolder-mode = 0o775")).is_ok());
+        assert!(reasons(&with("folders = [\"/opt/a/config\"]"))[0].contains("no folder above"));
+        assert!(reasons(&with("folders = [\"/op\"]"))[0].contains("no folder above"));
+        assert!(reasons(&with("folder-mode = 75500"))[0].contains("0o755"));
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub struct Plan {
     baked: Baked,
     lock: lock::Plan,
     contract: Contract,
-    sbom: serde_json::Value,
+    sbom: Json,
     view: View,
     /// Whether the version is in the store already.
     pub there: bool,
@@ -128,7 +128,8 @@ pub async fn plan(context: &Context<'_>, entry: Entry) -> Result<Planned, OpsErr
         &reading.contract,
         &baked.version,
         &baked.root.digest(),
-    );
+    )
+    .map_err(|error| OpsError::world(format!("no SBOM can be written: {error}")))?;
     Ok(Planned::Ready(Box::new(Plan {
         baked,
         lock,
@@ -240,8 +241,7 @@ async fn missing_statements(
         ));
     }
     if !has(RecordKind::Sbom) {
-        let sbom = Json::of(&plan.sbom).map_err(|error| OpsError::world(format!("no SBOM can be written: {error}")))?;
-        missing.push((RecordKind::Sbom, vec![sign(Predicate::Sbom(sbom))]));
+        missing.push((RecordKind::Sbom, vec![sign(Predicate::Sbom(plan.sbom.clone()))]));
     }
     Ok(missing)
 }

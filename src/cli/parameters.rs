@@ -1,32 +1,36 @@
 //! `iamship parameters`
+//!
+//! What can't be read is told beside what can; then the answer is not whole, which is exit code 1.
 
 use serde_json::{Map, Value, json};
 
 use super::Outcome;
 use super::arguments::Format;
-use super::failure::Failure;
+use super::connect::yes_or_no;
 use super::shell::{Paint, Shell};
 use super::table::Table;
 use crate::ops::{Context, check};
+use crate::report;
 use crate::values::{ContractParameter, Coverage};
 
 pub(super) async fn run(context: &Context<'_>, shell: &Shell) -> Outcome {
     let parameters = check::parameters(context).await?;
-    if !parameters.diagnostics.is_empty() {
-        return Err(Failure::Diagnostics(parameters.diagnostics));
-    }
     if shell.format() == Format::Json {
-        let each = parameters.contract.parameters.iter().enumerate();
-        let documents: Vec<Value> = each
-            .map(|(index, parameter)| document(&parameters, index, parameter))
-            .collect();
-        shell.json(&json!({ "schema": "iamship.parameters/v1", "parameters": documents }));
-        return Ok(());
+        shell.json(&whole_document(&parameters));
+    } else {
+        if !parameters.contract.parameters.is_empty() {
+            shell.answer(table(&parameters, shell));
+        } else if parameters.diagnostics.is_empty() {
+            shell.answer("the configuration asks for no parameters");
+        }
+        if !parameters.diagnostics.is_empty() {
+            shell.aside(report::text(&parameters.diagnostics, super::check::color(shell)));
+        }
     }
-    if parameters.contract.parameters.is_empty() {
-        shell.answer("the configuration asks for no parameters");
-        return Ok(());
-    }
+    yes_or_no(parameters.diagnostics.is_empty())
+}
+
+fn table(parameters: &check::Parameters, shell: &Shell) -> String {
     let stages = parameters.stages.iter().map(|(name, _)| name.to_string());
     let mut table = Table::new(
         ["PARAMETER".to_owned(), "TYPE".to_owned()]
@@ -50,8 +54,7 @@ pub(super) async fn run(context: &Context<'_>, shell: &Shell) -> Outcome {
         row.push(used(parameter));
         table.row(row);
     }
-    shell.answer(table.to_string());
-    Ok(())
+    table.to_string()
 }
 
 fn painted(coverage: Coverage, shell: &Shell) -> String {
@@ -82,6 +85,18 @@ fn used(parameter: &ContractParameter) -> String {
         (Some(first), uses) => format!("{first} and {} more", uses - 1),
         (None, uses) => format!("{uses} times"),
     }
+}
+
+fn whole_document(parameters: &check::Parameters) -> Value {
+    let each = parameters.contract.parameters.iter().enumerate();
+    let documents: Vec<Value> = each
+        .map(|(index, parameter)| document(parameters, index, parameter))
+        .collect();
+    json!({
+        "schema": "iamship.parameters/v1",
+        "parameters": documents,
+        "diagnostics": report::json_value(&parameters.diagnostics)["diagnostics"],
+    })
 }
 
 fn document(parameters: &check::Parameters, index: usize, parameter: &ContractParameter) -> Value {

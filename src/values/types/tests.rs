@@ -143,7 +143,10 @@ fn only_what_the_server_refuses_is_sure() {
     let certainty = |kind, value| check_type(kind, value).expect_err(value).certainty;
     assert_eq!(certainty(ParameterType::Port, "x"), Certainty::Sure);
     assert_eq!(certainty(ParameterType::PasswordHash, "Password1"), Certainty::Sure);
-    assert_eq!(certainty(ParameterType::PasswordHash, "$1$salt$hash"), Certainty::Unusual);
+    assert_eq!(
+        certainty(ParameterType::PasswordHash, "$1$salt$hash"),
+        Certainty::Unusual
+    );
     assert_eq!(certainty(ParameterType::Encrypted, "MIIK"), Certainty::Unusual);
     assert_eq!(certainty(ParameterType::Encrypted, ""), Certainty::Sure);
 }

@@ -15,7 +15,7 @@ use crate::project::Project;
 use crate::values::{Contract, ContractParameter};
 
 /// The most components of the configuration: an SBOM is carried in one signed statement.
-const MAX_COMPONENTS: usize = 200_000;
+const MAX_COMPONENTS: usize = 120_000;
 
 /// The bill of materials: the same configuration gives the same document.
 pub(super) fn cyclonedx(

@@ -14,7 +14,7 @@ use super::Outcome;
 use super::arguments::Global;
 use super::failure::Failure;
 use super::shell::Shell;
-use crate::attest::{FINGERPRINT, SigningKey, TrustedKeys};
+use crate::attest::{FINGERPRINT, KeyError, Signer, SigningKey, TrustedKeys};
 use crate::image::{Digest, Location};
 use crate::ops::{Context, FingerprintKey, Keys, OpsError, Stores};
 use crate::project::{ImageSettings, KeyReference, Project};
@@ -179,9 +179,7 @@ fn credentials(image: &ImageSettings) -> Credentials {
 impl Stores for Connections {
     fn open(&self, location: &Location) -> Result<Arc<dyn Store>, StoreError> {
         Ok(match location {
-            // As short as it can be written: this path stands in messages.
-            Location::Layout(path) if self.root == "." => Arc::new(Layout::open_or_create(path)?),
-            Location::Layout(path) => Arc::new(Layout::open_or_create(self.root.join(path))?),
+            Location::Layout(path) => Arc::new(Layout::open_or_create_under(&self.root, path)?),
             Location::Registry { registry, .. } => {
                 let security = if self.insecure.contains(registry) {
                     Security::Insecure
@@ -243,12 +241,7 @@ impl KeyRing {
                 (format!("env:{name}"), text.into())
             }
             Some(KeyReference::File(path)) => {
-                let text = fs_err::read_to_string(self.root.join(path)).map_err(|error| {
-                    OpsError::input(format!("the signing key can't be read: {error}")).help(format!(
-                        "iamship keygen --out {}",
-                        path.as_str().trim_end_matches(".key")
-                    ))
-                })?;
+                let text = std::fs::read_to_string(self.root.join(path)).map_err(|error| no_key(path, &error))?;
                 (path.to_string(), text.into())
             }
         };
@@ -260,10 +253,30 @@ impl KeyRing {
         // scrypt takes 160 ms and 64 MiB: beside the network, not before it.
         let opened = tokio::task::spawn_blocking(move || SigningKey::from_pem(&pem, password.as_ref())).await;
         let opened = opened.map_err(|error| OpsError::world(format!("opening the key broke off: {error}")))?;
-        opened
-            .map(Arc::new)
-            .map_err(|error| OpsError::input(format!("the signing key `{name}` can't be opened: {error}")))
+        let key = opened.map_err(|error| {
+            let failure = OpsError::input(format!("the signing key `{name}` can't be opened: {error}"));
+            match error {
+                KeyError::WrongPassword => failure.help(format!("set `{}` to its password", PASSWORD_VARIABLES[0])),
+                _ => failure,
+            }
+        })?;
+        let fingerprint = key.public_key().fingerprint();
+        let mut trusted = self.trusted.signers().iter().map(Signer::fingerprint);
+        if !trusted.any(|known| known == fingerprint) {
+            let message =
+                format!("this project does not trust the signing key `{name}`: what it signs would not count");
+            return Err(OpsError::input(message).help("add its public key to `[signing] trusted` in `iamship.toml`"));
+        }
+        Ok(Arc::new(key))
     }
+}
+
+fn no_key(path: &Utf8Path, error: &std::io::Error) -> OpsError {
+    if error.kind() != std::io::ErrorKind::NotFound {
+        return OpsError::input(format!("the signing key `{path}` can't be read: {error}"));
+    }
+    let prefix = path.as_str().trim_end_matches(".key");
+    OpsError::input(format!("the signing key `{path}` is not there")).help(format!("iamship keygen --out {prefix}"))
 }
 
 const PASSWORD_VARIABLES: [&str; 2] = ["IAMSHIP_KEY_PASSWORD", "COSIGN_PASSWORD"];
@@ -306,14 +319,17 @@ fn ask(prompt: &str) -> std::io::Result<SecretString> {
 
 /// A file that the command line names, seen from the folder that the program was started in.
 pub(super) fn read_file(path: &Utf8Path, limit: u64) -> Result<String, Failure> {
-    let named = |error: std::io::Error| Failure::input(error.to_string());
-    let length = fs_err::metadata(path).map_err(named)?.len();
+    let named = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => Failure::input(format!("`{path}` is not there")),
+        _ => Failure::input(format!("`{path}` can't be read: {error}")),
+    };
+    let length = std::fs::metadata(path).map_err(named)?.len();
     if length > limit {
         return Err(Failure::input(format!(
             "`{path}` has {length} bytes, over the limit of {limit}"
         )));
     }
-    fs_err::read_to_string(path).map_err(named)
+    std::fs::read_to_string(path).map_err(named)
 }
 
 /// Ends a verb whose answer is no.

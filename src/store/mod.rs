@@ -140,7 +140,7 @@ impl BlobSource for Bytes {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// No connection, or it broke.
-    #[error("{location}: can't be reached: {reason}")]
+    #[error("`{location}`: can't be reached: {reason}")]
     Unreachable {
         /// Which store.
         location: Location,
@@ -148,7 +148,7 @@ pub enum StoreError {
         reason: String,
     },
     /// Credentials are missing, wrong, or not enough.
-    #[error("{location}: access denied: {reason}")]
+    #[error("`{location}`: access denied: {reason}")]
     Denied {
         /// Which store.
         location: Location,
@@ -156,7 +156,7 @@ pub enum StoreError {
         reason: String,
     },
     /// An answer that the request does not allow for.
-    #[error("{location}: {action} failed: {reason}")]
+    #[error("`{location}`: {action} failed: {reason}")]
     Refused {
         /// Which store.
         location: Location,
@@ -166,7 +166,7 @@ pub enum StoreError {
         reason: String,
     },
     /// A manifest or blob that must be there is not.
-    #[error("{location}: {what} is not there")]
+    #[error("`{location}`: {what} is not there")]
     NotFound {
         /// Which store.
         location: Location,
@@ -174,7 +174,7 @@ pub enum StoreError {
         what: String,
     },
     /// A manifest was refused because the store lacks some of its children.
-    #[error("{location}: {} of the manifest's blobs are not there yet", missing.len())]
+    #[error("`{location}`: {} of the manifest's blobs are not there yet", missing.len())]
     MissingContent {
         /// Which store.
         location: Location,
@@ -182,7 +182,7 @@ pub enum StoreError {
         missing: Vec<Digest>,
     },
     /// The bytes are not what their name says.
-    #[error("{location}: the content of {expected} is {actual}: it was changed, or the store is broken")]
+    #[error("`{location}`: the content of {expected} is {actual}: it was changed, or the store is broken")]
     WrongDigest {
         /// Which store.
         location: Location,
@@ -192,7 +192,7 @@ pub enum StoreError {
         actual: Digest,
     },
     /// More or fewer bytes than the descriptor says.
-    #[error("{location}: the content of {digest} has {actual} bytes, not {expected}")]
+    #[error("`{location}`: the content of {digest} has {actual} bytes, not {expected}")]
     WrongSize {
         /// Which store.
         location: Location,
@@ -204,7 +204,7 @@ pub enum StoreError {
         actual: u64,
     },
     /// A manifest that can't be relied on.
-    #[error("{location}: {what}: {source}")]
+    #[error("`{location}`: {what}: {source}")]
     BadManifest {
         /// Which store.
         location: Location,
@@ -214,7 +214,7 @@ pub enum StoreError {
         source: InvalidManifest,
     },
     /// This store can't do that.
-    #[error("{location}: does not support {action}")]
+    #[error("`{location}`: does not support {action}")]
     Unsupported {
         /// Which store.
         location: Location,
@@ -222,7 +222,7 @@ pub enum StoreError {
         action: String,
     },
     /// A layout folder's files.
-    #[error("{location}: {source}")]
+    #[error("`{location}`: {source}")]
     Io {
         /// Which store.
         location: Location,
@@ -230,7 +230,7 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// Not an OCI image layout, or a broken one.
-    #[error("{location}: {reason}")]
+    #[error("`{location}`: {reason}")]
     BadLayout {
         /// Which store.
         location: Location,

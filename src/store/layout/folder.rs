@@ -51,8 +51,8 @@ struct Marker {
 }
 
 impl Folder {
-    pub(super) fn new(root: Utf8PathBuf) -> Self {
-        let location = Location::Layout(root.clone());
+    /// `location` is what messages call it.
+    pub(super) fn new(root: Utf8PathBuf, location: Location) -> Self {
         Self {
             location,
             root,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use futures::StreamExt as _;
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt as _;
@@ -28,12 +28,15 @@ const CHUNK_BYTES: usize = 128 << 10;
 /// An OCI image layout folder. Several processes may write to one at a time.
 pub struct Layout {
     folder: Arc<Folder>,
+    /// Where the paths of locations are seen from; empty: from where the process runs.
+    base: Utf8PathBuf,
 }
 
 impl Layout {
     /// A layout that must be there.
     pub fn open(path: impl Into<Utf8PathBuf>) -> Result<Self, StoreError> {
-        let folder = Folder::new(path.into());
+        let path = path.into();
+        let folder = Folder::new(path.clone(), Location::Layout(path));
         match folder.presence()? {
             Presence::Layout => Ok(Self::of(folder)),
             Presence::Nothing => Err(folder.bad("there is no OCI image layout")),
@@ -43,14 +46,24 @@ impl Layout {
     /// A layout that is an empty store as long as it is not there; the first write makes it.
     /// An error if the folder holds other things.
     pub fn open_or_create(path: impl Into<Utf8PathBuf>) -> Result<Self, StoreError> {
-        let folder = Folder::new(path.into());
+        Self::open_or_create_under(Utf8Path::new(""), path)
+    }
+
+    /// The same, with paths seen from a folder: the store's location is as the project writes it.
+    pub fn open_or_create_under(base: &Utf8Path, path: impl Into<Utf8PathBuf>) -> Result<Self, StoreError> {
+        let path = path.into();
+        let folder = Folder::new(base.join(&path), Location::Layout(path));
         folder.presence()?;
-        Ok(Self::of(folder))
+        Ok(Self {
+            base: base.to_owned(),
+            ..Self::of(folder)
+        })
     }
 
     fn of(folder: Folder) -> Self {
         Self {
             folder: Arc::new(folder),
+            base: Utf8PathBuf::new(),
         }
     }
 
@@ -153,7 +166,8 @@ impl Store for Layout {
         let Location::Layout(path) = from else {
             return Ok(Mounted::No);
         };
-        let (blob, from) = (blob.clone(), Folder::new(path.clone()));
+        let from = Folder::new(self.base.join(path), from.clone());
+        let blob = blob.clone();
         let linked = self.files(move |folder| folder.link_blob(&blob, &from)).await?;
         Ok(if linked { Mounted::Yes } else { Mounted::No })
     }

@@ -361,6 +361,25 @@ fn writers_in_several_threads_lose_nothing() {
 }
 
 #[tokio::test]
+async fn locations_are_as_the_project_writes_them_wherever_it_is_seen_from() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let root = camino::Utf8Path::from_path(folder.path()).expect("UTF-8");
+    let open = |path: &str| Layout::open_or_create_under(root, path).expect("nothing is there");
+    let (from, to) = (open("base"), open(".iamship/store"));
+    assert_eq!(to.location().to_string(), "oci:.iamship/store");
+    let bytes = Bytes::from_static(b"layer");
+    let blob = Descriptor::new("application/octet-stream", Digest::of(&bytes), bytes.len() as u64);
+    from.push_blob(&blob, &bytes).await.expect("is stored");
+    let mounted = to.mount_blob(&blob, from.location()).await.expect("answers");
+    assert_eq!(mounted, Mounted::Yes);
+    assert!(
+        root.join(".iamship/store/blobs/sha256")
+            .join(blob.digest.hex())
+            .exists()
+    );
+}
+
+#[tokio::test]
 async fn a_mount_takes_no_changed_blob() {
     let (from, to) = (Place::new(), Place::new());
     let blob = Descriptor::empty();

@@ -30,6 +30,7 @@ pub(crate) struct Arguments {
 
 /// Flags of every verb.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Options of every verb")]
 pub(crate) struct Global {
     /// Run as if started in this folder
     #[arg(short = 'C', long = "directory", value_name = "DIR", global = true)]
@@ -94,16 +95,28 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   iamship init                            here
-  iamship init shop --server keycloak     in a new folder, for Keycloak")]
+  iamship init shop --server keycloak     in a new folder, for Keycloak
+  iamship init --ci github                a pipeline for the project that is here")]
 pub(crate) struct Init {
     /// The folder; this one when absent
     pub(crate) folder: Option<Utf8PathBuf>,
     /// Which identity server: curity, keycloak, generic
     #[arg(long, default_value = "curity", value_name = "NAME")]
     pub(crate) server: String,
+    /// Also write a pipeline; a folder that is a project already gets only that
+    #[arg(long, value_enum, value_name = "SERVICE")]
+    pub(crate) ci: Option<Service>,
     /// Print what would be written
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+/// Where a pipeline runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Service {
+    Github,
+    Gitlab,
+    Jenkins,
 }
 
 /// Make a signing key
@@ -160,11 +173,15 @@ pub(crate) struct Parameters {}
 #[command(after_help = "Examples:
   iamship check                           everything, for every stage
   iamship check prod                      for one stage
+  iamship check --no-stage                only the configuration, where there are no secrets
   iamship check --format sarif            for code scanning; `github` writes annotations")]
 pub(crate) struct Check {
     /// The stages to check; all when none is named
     #[arg(value_name = "STAGE")]
     pub(crate) stages: Vec<String>,
+    /// Only the configuration, no stage's values: needs no secrets
+    #[arg(long, conflicts_with = "stages")]
+    pub(crate) no_stage: bool,
     /// Warnings count as errors
     #[arg(long)]
     pub(crate) deny_warnings: bool,
@@ -193,6 +210,7 @@ pub(crate) struct Build {
   iamship test dev                        what dev runs now
   iamship test staging --digest sha256:…  another digest, with staging's values")]
 pub(crate) struct Test {
+    /// Whose values are taken
     pub(crate) stage: String,
     /// A digest or version; what the stage runs now when absent
     #[arg(long, value_name = "DIGEST|VERSION")]
@@ -204,6 +222,8 @@ pub(crate) struct Test {
 
 /// Record a statement about a digest
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  iamship attest tested staging --suite e2e --report junit.xml")]
 pub(crate) enum Attest {
     Tested(AttestTested),
 }
@@ -214,6 +234,7 @@ pub(crate) enum Attest {
   iamship attest tested staging --suite e2e --result passed --url https://ci.example.com/42
   iamship attest tested staging --suite e2e --report junit.xml")]
 pub(crate) struct AttestTested {
+    /// Where it was tested
     pub(crate) stage: String,
     /// The suite's name
     #[arg(long)]
@@ -292,6 +313,7 @@ pub(crate) struct Explain {
   iamship rollback prod
   iamship rollback prod --to 11.3.1-0123456789ab")]
 pub(crate) struct Rollback {
+    /// The stage to move back
     pub(crate) stage: String,
     /// A digest or version that ran there before
     #[arg(long, value_name = "DIGEST|VERSION")]
@@ -317,6 +339,7 @@ pub(crate) struct Status {}
   iamship history prod
   iamship history prod --limit 3")]
 pub(crate) struct History {
+    /// Whose history
     pub(crate) stage: String,
     /// How many entries
     #[arg(long, default_value_t = 20, value_name = "N")]
@@ -341,11 +364,14 @@ pub(crate) struct Verify {
   iamship completions bash > /etc/bash_completion.d/iamship
   iamship completions zsh > \"${fpath[1]}/_iamship\"")]
 pub(crate) struct Completions {
+    /// For which shell
     pub(crate) shell: clap_complete::Shell,
 }
 
 /// Write the man pages, one a verb
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  iamship man --out /usr/local/share/man/man1")]
 pub(crate) struct Man {
     /// The folder to write them to
     #[arg(long, default_value = "man", value_name = "DIR")]

@@ -36,7 +36,8 @@ impl Project {
 }
 
 fn unreadable(path: &Utf8Path, problem: &PathProblem) -> Diagnostic {
-    let diagnostic = Diagnostic::new(Code::ProjectMissing, format!("`{path}` {problem}"));
+    let shown = path.strip_prefix(".").unwrap_or(path);
+    let diagnostic = Diagnostic::new(Code::ProjectMissing, format!("`{shown}` {problem}"));
     match problem {
         PathProblem::Missing => {
             diagnostic.help("`iamship init` writes a starter project; `-C DIR` works in another folder")

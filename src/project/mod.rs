@@ -28,4 +28,5 @@ pub use model::{
     Asset, ConfigSettings, EnterRules, ImageSettings, KeyReference, LeaveRules, ParameterSettings, Permission, Project,
     SecretReference, SigningSettings, Stage, StageName, TestKind, TestSettings, TrustedKey,
 };
-pub use starter::{NoStarter, StarterFile, starter};
+pub use stages::{InvalidSuiteName, check_suite_name};
+pub use starter::{NoStarter, Pipeline, StarterFile, starter};

@@ -202,15 +202,28 @@ fn read_leave(table: &Table<'_>, test: &TestSettings) -> LeaveRules {
 
 fn suite_name(value: &Value<'_>) -> Option<String> {
     let text = value.text()?;
-    let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    if !text.is_empty() && text.len() <= 64 && text.bytes().all(inner) {
-        return Some(text.to_owned());
+    match check_suite_name(text) {
+        Ok(()) => Some(text.to_owned()),
+        Err(error) => value.refuse(error.to_string(), None),
     }
-    value.refuse(
-        format!("`{text}` can't name a test suite: up to 64 of `A-Z a-z 0-9 . _ -`"),
-        None,
-    )
 }
+
+/// Whether a text can name a test suite: up to 64 of `A-Z a-z 0-9 . _ -`.
+///
+/// # Errors
+/// It can't.
+pub fn check_suite_name(text: &str) -> Result<(), InvalidSuiteName> {
+    let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    match !text.is_empty() && text.len() <= 64 && text.bytes().all(inner) {
+        true => Ok(()),
+        false => Err(InvalidSuiteName(text.to_owned())),
+    }
+}
+
+/// A text that can't name a test suite.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` can't name a test suite: up to 64 of `A-Z a-z 0-9 . _ -`")]
+pub struct InvalidSuiteName(pub String);
 
 /// Names that stand twice, tags that two stages would move, and tags that are another stage's name.
 fn collisions(stages: &[(Stage, Span)]) -> Vec<Diagnostic> {

@@ -72,6 +72,39 @@ pub fn starter(server: &str) -> Result<Vec<StarterFile>, NoStarter> {
     Ok(files.to_vec())
 }
 
+/// Where a pipeline of the starter project can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pipeline {
+    /// GitHub Actions.
+    Github,
+    /// GitLab CI.
+    Gitlab,
+    /// Jenkins, a multibranch pipeline.
+    Jenkins,
+}
+
+impl Pipeline {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Github, Self::Gitlab, Self::Jenkins];
+
+    /// The file that its service reads.
+    pub fn file(self) -> StarterFile {
+        let (path, text) = match self {
+            Self::Github => (
+                ".github/workflows/iamship.yml",
+                include_str!("../../templates/ci/github.yml"),
+            ),
+            Self::Gitlab => (".gitlab-ci.yml", include_str!("../../templates/ci/gitlab.yml")),
+            Self::Jenkins => ("Jenkinsfile", include_str!("../../templates/ci/Jenkinsfile")),
+        };
+        StarterFile {
+            path,
+            text,
+            mode: PLAIN,
+        }
+    }
+}
+
 /// A server that no starter project is for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no starter project for `{0}`, only for `curity`, `keycloak` and `generic`")]
@@ -135,6 +168,58 @@ mod tests {
                 };
                 assert!(names(&values).iter().all(|name| secret(name) != Some(true)), "{server}");
             }
+        }
+    }
+
+    /// The pipelines give exactly the files that the starter keeps out of git, and name no stage that it lacks.
+    #[test]
+    fn pipelines_fit_the_starter() {
+        let folder = written("curity");
+        let project = Project::load(folder.path()).expect("loads");
+        for pipeline in Pipeline::ALL {
+            let StarterFile { path, text, .. } = pipeline.file();
+            for stage in &project.stages {
+                let SecretReference::File(secrets) = &stage.secrets[0] else {
+                    panic!("a file");
+                };
+                assert!(text.contains(secrets.as_str()), "{path} gives {secrets}");
+            }
+            assert!(text.contains("keys/iamship.key"), "{path} gives the key");
+            let commands = text
+                .lines()
+                .filter_map(|line| line.trim().trim_start_matches("- ").strip_prefix("iamship "));
+            let commands: Vec<Vec<&str>> = commands.map(|command| command.split(' ').collect()).collect();
+            assert!(commands.contains(&vec!["promote", "staging", "prod"]), "{path}");
+            for command in commands {
+                let stages: &[&str] = match command[0] {
+                    "test" | "promote" => &command[1..],
+                    _ => &[],
+                };
+                assert!(
+                    stages.iter().all(|stage| project.stage(stage).is_some()),
+                    "{path}: {command:?}"
+                );
+            }
+        }
+    }
+
+    /// An action is whatever its tag names today; only a commit stays what was read.
+    #[test]
+    fn actions_are_pinned_by_commit() {
+        let text = Pipeline::Github.file().text;
+        let uses = text.lines().filter_map(|line| line.split_once("uses: "));
+        for (_, action) in uses {
+            let commit = action
+                .split_once('@')
+                .expect("a version")
+                .1
+                .split(' ')
+                .next()
+                .expect("a word");
+            assert!(
+                commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit()),
+                "{action}"
+            );
         }
     }
 

@@ -148,7 +148,11 @@ fn patience() -> Result<Patience, Failure> {
             .parse()
             .ok()
             .filter(|tries| (1..=20).contains(tries))
-            .ok_or_else(|| Failure::input(format!("`IAMSHIP_REGISTRY_TRIES` is a number from 1 to 20, not `{text}`")))?;
+            .ok_or_else(|| {
+                Failure::input(format!(
+                    "`IAMSHIP_REGISTRY_TRIES` is a number from 1 to 20, not `{text}`"
+                ))
+            })?;
     }
     Ok(patience)
 }

@@ -155,7 +155,10 @@ impl Shop {
         shop.write("keys/test.pub", &shop.key.public_key().to_pem());
         shop.configure("one");
         for stage in STAGES {
-            shop.write(&format!("env/{stage}.env"), &format!("PUBLIC_HOST=login.{stage}.example.com\n"));
+            shop.write(
+                &format!("env/{stage}.env"),
+                &format!("PUBLIC_HOST=login.{stage}.example.com\n"),
+            );
             shop.write(&format!("secrets/{stage}.env"), &format!("DB_PASSWORD={PASSWORD}\n"));
         }
         shop
@@ -199,7 +202,10 @@ impl Shop {
             .env("IAMSHIP_ACTOR", "tester")
             // One try: what is cut is an error at once, and no test waits.
             .env("IAMSHIP_REGISTRY_TRIES", "1")
-            .env("TEST_SIGNING_KEY", self.key.to_plain_pem().expect("a key").expose_secret())
+            .env(
+                "TEST_SIGNING_KEY",
+                self.key.to_plain_pem().expect("a key").expose_secret(),
+            )
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

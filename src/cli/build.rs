@@ -24,7 +24,7 @@ pub(super) async fn run(arguments: &Build, context: &Context<'_>, shell: &Shell)
             if shell.format() == Format::Json {
                 shell.json(&refused(&errors, arguments));
             } else {
-                shell.aside(report::text(&errors, color(shell)));
+                shell.aside(format!("{}\n", report::text(&errors, color(shell)).trim_end()));
                 shell.error(format!("not built: {}", report::summary(&errors)));
             }
             return Err(Failure::No);

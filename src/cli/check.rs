@@ -5,11 +5,12 @@ use super::arguments::{Check, Format};
 use super::connect::yes_or_no;
 use super::shell::{Paint, Shell};
 use crate::diagnostic::Diagnostic;
-use crate::ops::{Context, check};
+use crate::ops::Context;
+use crate::ops::check::{self, Scope};
 use crate::report::{self, Color, Counts};
 
 pub(super) async fn run(arguments: &Check, context: &Context<'_>, shell: &Shell) -> Outcome {
-    let diagnostics = check::check(context, &arguments.stages).await?;
+    let diagnostics = check::check(context, scope(arguments)).await?;
     match shell.format() {
         Format::Json => shell.answer(report::json(&diagnostics)),
         Format::Sarif => shell.answer(report::sarif(&diagnostics)),
@@ -24,9 +25,17 @@ pub(super) async fn run(arguments: &Check, context: &Context<'_>, shell: &Shell)
     yes_or_no(counts.errors == 0 && (counts.warnings == 0 || !arguments.deny_warnings))
 }
 
+fn scope(arguments: &Check) -> Scope<'_> {
+    match (arguments.no_stage, arguments.stages.as_slice()) {
+        (true, _) => Scope::NoStage,
+        (false, []) => Scope::AllStages,
+        (false, names) => Scope::Stages(names),
+    }
+}
+
 fn text(diagnostics: &[Diagnostic], shell: &Shell) {
     if !diagnostics.is_empty() {
-        shell.aside(report::text(diagnostics, color(shell)));
+        shell.aside(format!("{}\n", report::text(diagnostics, color(shell)).trim_end()));
     }
     let counts = Counts::of(diagnostics);
     let summary = report::summary(diagnostics);

@@ -50,7 +50,7 @@ impl Failure {
         match self {
             Self::No => ExitCode::from(1),
             Self::Diagnostics(diagnostics) => {
-                shell.aside(report::text(&diagnostics, super::check::color(shell)));
+                shell.aside(report::text(&diagnostics, super::check::color(shell)).trim_end());
                 ExitCode::from(2)
             }
             Self::Input { message, help } => say(shell, &message, &help, 2),

@@ -23,7 +23,7 @@ pub(super) async fn run(arguments: &History, context: &Context<'_>, shell: &Shel
         shell.answer(format!("nothing is on record for `{}`", arguments.stage));
         return Ok(());
     }
-    let mut table = Table::new(["AT", "HOW", "VERSION", "DIGEST", "FROM", "BY", "TAG"]);
+    let mut table = Table::new(["AT (UTC)", "HOW", "VERSION", "DIGEST", "FROM", "BY", "TAG"]);
     for (index, entry) in state.moves.iter().enumerate() {
         let digest = entry.digest.short();
         table.row([

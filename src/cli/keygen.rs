@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &Keygen, global: &Global, shell: &Shell) -> Outcome
         None => shell.answer(format!("{}\n{}", plan.key, plan.public_key)),
     }
     shell.note(format!(
-        "`{}` stays secret; commit `{}` and trust it in `iamship.toml`",
+        "keep `{}` secret; commit `{}`, so that others can verify",
         plan.key, plan.public_key
     ));
     Ok(())

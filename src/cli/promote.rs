@@ -159,7 +159,7 @@ impl Said<'_> {
                 format!("{held} gates hold")
             };
             return format!(
-                "{}  `{to}` stays as it is: {gates} {what}",
+                "{}  `{to}` stays as it is: {gates} back {what}",
                 shell.paint("held", Paint::Bad)
             );
         }

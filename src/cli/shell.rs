@@ -64,14 +64,14 @@ impl Shell {
         }
     }
 
-    /// The answer, as text; one line break is added.
+    /// The answer, as text; it ends with one line break.
     pub(crate) fn answer(&self, text: impl AsRef<str>) {
         self.clear();
         // A reader that went away (`| head`) is no failure of ours.
         let _ = writeln!(
             AutoStream::new(std::io::stdout(), self.choice),
             "{}",
-            text.as_ref().trim_end()
+            text.as_ref().trim_end_matches('\n')
         );
     }
 

@@ -17,17 +17,22 @@ pub(super) async fn run(context: &Context<'_>, shell: &Shell) -> Outcome {
         shell.json(&json!({ "schema": "iamship.status/v1", "stages": stages }));
         return Ok(());
     }
-    let mut table = Table::new(["STAGE", "VERSION", "DIGEST", "TESTED", "SIGNED", "SINCE", "BY", "NOTE"]);
+    let mut table = Table::new([
+        "STAGE",
+        "VERSION",
+        "DIGEST",
+        "TESTED",
+        "SIGNED",
+        "SINCE (UTC)",
+        "BY",
+        "NOTE",
+    ]);
     for row in &rows {
         table.row([
             shell.paint(&row.name, Paint::Strong),
             row.version.clone().unwrap_or_else(|| "-".to_owned()),
             row.digest.map_or_else(|| "-".to_owned(), |digest| digest.short()),
-            row.tests
-                .iter()
-                .map(|test| tested(test, shell))
-                .collect::<Vec<_>>()
-                .join(", "),
+            tests(row, shell),
             match (row.digest, row.signed) {
                 (None, _) => "-".to_owned(),
                 (Some(_), true) => shell.paint("yes", Paint::Good),
@@ -42,6 +47,17 @@ pub(super) async fn run(context: &Context<'_>, shell: &Shell) -> Outcome {
     }
     shell.answer(table.to_string());
     Ok(())
+}
+
+fn tests(row: &Row, shell: &Shell) -> String {
+    match (row.digest, row.tests.as_slice()) {
+        (None, _) => "-".to_owned(),
+        (Some(_), []) => shell.paint("no", Paint::Warning),
+        (Some(_), tests) => {
+            let each: Vec<_> = tests.iter().map(|test| tested(test, shell)).collect();
+            each.join(", ")
+        }
+    }
 }
 
 fn tested(test: &Tested, shell: &Shell) -> String {

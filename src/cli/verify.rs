@@ -59,7 +59,7 @@ fn text(verification: &Verification, shell: &Shell) {
         shell.answer(format!("  signed by  {}", verification.signed_by.join(", ")));
     }
     if !verification.statements.is_empty() {
-        let mut table = Table::new(["STATEMENT", "STAGE", "RESULT", "AT", "SIGNER"]);
+        let mut table = Table::new(["STATEMENT", "STAGE", "RESULT", "AT (UTC)", "SIGNER"]);
         for said in &verification.statements {
             table.row([
                 said.kind.to_owned(),

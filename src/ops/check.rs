@@ -8,20 +8,32 @@ use crate::diagnostic::Diagnostic;
 use crate::project::{Stage, StageName};
 use crate::values::{Contract, Coverage};
 
-/// Everything that is wrong, for the stages that are named (all when none is).
-pub async fn check(context: &Context<'_>, names: &[String]) -> Result<Vec<Diagnostic>, OpsError> {
-    let wanted = wanted(context, names)?;
+/// Whose values are checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope<'a> {
+    /// Every stage's.
+    AllStages,
+    /// Those of these stages.
+    Stages(&'a [String]),
+    /// Nobody's, only the configuration: where no secret may be read.
+    NoStage,
+}
+
+/// Everything that is wrong.
+pub async fn check(context: &Context<'_>, scope: Scope<'_>) -> Result<Vec<Diagnostic>, OpsError> {
+    let wanted = wanted(context, scope)?;
     let reading = inputs::bundle(context.project)?;
     let all: Vec<&Stage> = context.project.stages.iter().collect();
     let stages = inputs::stages(context, &all).await?;
     Ok(findings(context, &reading, stages, &wanted))
 }
 
-fn wanted<'p>(context: &Context<'p>, names: &[String]) -> Result<Vec<&'p Stage>, OpsError> {
-    if names.is_empty() {
-        return Ok(context.project.stages.iter().collect());
+fn wanted<'p>(context: &Context<'p>, scope: Scope<'_>) -> Result<Vec<&'p Stage>, OpsError> {
+    match scope {
+        Scope::AllStages => Ok(context.project.stages.iter().collect()),
+        Scope::Stages(names) => names.iter().map(|name| view::stage(context, name)).collect(),
+        Scope::NoStage => Ok(Vec::new()),
     }
-    names.iter().map(|name| view::stage(context, name)).collect()
 }
 
 /// What is wrong with a bundle and with the values of the wanted stages.

@@ -5,7 +5,7 @@ use crate::bundle::Bundle;
 use crate::checks::{self, StageInput};
 use crate::diagnostic::{Code, Diagnostic, Source};
 use crate::project::{Project, Stage};
-use crate::secrets;
+use crate::secrets::{self, SecretError};
 use crate::values::{Contract, StageValues, stage_values};
 
 /// The largest values file: 4 MiB.
@@ -47,6 +47,11 @@ impl StageReading {
     pub(super) fn values(&self) -> &StageValues {
         &self.input.values
     }
+
+    /// Whether all values could be read: of half of them no fingerprint says anything.
+    pub(super) fn is_whole(&self) -> bool {
+        !self.diagnostics.iter().any(Diagnostic::is_error)
+    }
 }
 
 /// Reads a stage's values files and secrets.
@@ -69,7 +74,11 @@ pub(super) async fn stage(context: &Context<'_>, stage: &Stage) -> Result<StageR
         }
         Err(error) => {
             let message = format!("the secrets of `{}` can't be read: {error}", stage.name);
-            diagnostics.push(Diagnostic::new(Code::SecretsUnreadable, message).at(stage.span.clone(), ""));
+            let diagnostic = Diagnostic::new(Code::SecretsUnreadable, message).at(stage.span.clone(), "");
+            diagnostics.push(match &error {
+                SecretError::Absent { .. } => diagnostic.help("write it, or name another source under `secrets`"),
+                _ => diagnostic,
+            });
             plain
         }
     };

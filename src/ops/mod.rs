@@ -42,6 +42,10 @@ use crate::store::{Store, StoreError};
 
 pub use error::OpsError;
 
+const NO_TRUST: &str = "this project trusts no key, so nothing in the store is proven";
+const TRUST_SOMEBODY: &str =
+    "commit the public key beside `[signing] key`, or name it: `trusted = [\"keys/iamship.pub\"]`";
+
 /// What the verbs need from outside.
 pub struct Context<'a> {
     /// The project.
@@ -64,6 +68,21 @@ impl Context<'_> {
     /// The store of a location.
     pub(crate) fn store(&self, location: &Location) -> Result<Arc<dyn Store>, OpsError> {
         Ok(self.stores.open(location)?)
+    }
+
+    /// Where nobody is trusted nothing can be proven, whatever the store holds.
+    pub(crate) fn require_trust(&self) -> Result<(), OpsError> {
+        match self.keys.trusted().is_empty() {
+            true => Err(OpsError::input(NO_TRUST).help(TRUST_SOMEBODY)),
+            false => Ok(()),
+        }
+    }
+
+    /// The same, for verbs that only look.
+    pub(crate) fn warn_without_trust(&self) {
+        if self.keys.trusted().is_empty() {
+            self.events.tell(Event::Warning(NO_TRUST));
+        }
     }
 
     /// The time, to the second: what statements and tags carry.

@@ -88,6 +88,7 @@ pub async fn plan(context: &Context<'_>, from: &str, to: &str, wish: &Wish) -> R
     if from.name == to.name {
         return Err(OpsError::input(format!("`{}` can't be promoted to itself", from.name)));
     }
+    context.require_trust()?;
     context.step(format!("reading the ledger of `{}` and `{}`", from.name, to.name));
     let (source, target) = (ledger_location(from), ledger_location(to));
     let locations = to.repositories.iter().chain([source]);
@@ -288,6 +289,19 @@ impl Reader<'_, '_> {
 
     fn nothing_to_promote(&self, state: &StageState) -> OpsError {
         let from = &self.from.name;
+        let stages = &self.context.project.stages;
+        match self.context.project.position(&self.to.name) {
+            Some(0) => {
+                let message = format!("`{}` is the first stage: only a build enters it", self.to.name);
+                return OpsError::input(message).help("iamship build");
+            }
+            Some(position) if stages[position - 1].name != *from => {
+                let (to, before) = (&self.to.name, &stages[position - 1].name);
+                let message = format!("`{to}` comes after `{before}`, not after `{from}`");
+                return OpsError::input(message).help(format!("iamship promote {before} {to}"));
+            }
+            _ => {}
+        }
         let failure = match state.current {
             None => OpsError::input(format!("`{from}` has never run anything")),
             Some(digest) => OpsError::input(format!(
@@ -351,7 +365,9 @@ impl Reader<'_, '_> {
             from: from_state,
             before_to: before.map(|position| self.context.project.stages[position].name.clone()),
             required_suites: self.from.leave.tests.clone(),
-            fingerprint: contract.map(|contract| self.fingerprint(contract)),
+            fingerprint: contract
+                .filter(|_| self.from_values.is_whole())
+                .map(|contract| self.fingerprint(contract)),
             value_problems: contract
                 .map(|contract| value_problems(self.context, contract, &self.to_values))
                 .unwrap_or_default(),

@@ -14,6 +14,7 @@ const MAX_MOVES: usize = 500;
 /// Reads, verifies and judges. Writes nothing. Applied by [`super::promote::apply`].
 pub async fn plan(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<Plan, OpsError> {
     let stage = view::stage(context, stage)?;
+    context.require_trust()?;
     context.step(format!("reading the ledger of `{}`", stage.name));
     let target = ledger_location(stage);
     let (views, places, values) = futures::try_join!(

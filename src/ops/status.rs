@@ -61,6 +61,7 @@ pub struct Tested {
 /// Every stage, in the order of promotion.
 pub async fn status(context: &Context<'_>) -> Result<Vec<Row>, OpsError> {
     let stages = &context.project.stages;
+    context.warn_without_trust();
     context.step("reading the ledger");
     let locations = stages.iter().map(ledger_location);
     let (views, key) = futures::try_join!(view::views(context, locations), fingerprint_key(context))?;
@@ -177,6 +178,7 @@ fn count_digests(moves: &[Move]) -> usize {
 /// A stage's moves, newest first.
 pub async fn history(context: &Context<'_>, stage: &str, limit: usize) -> Result<StageState, OpsError> {
     let stage = view::stage(context, stage)?;
+    context.warn_without_trust();
     let location = ledger_location(stage);
     let views = view::views(context, [location]).await?;
     let view = &views[location];

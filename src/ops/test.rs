@@ -15,7 +15,7 @@ use crate::bundle::Bundle;
 use crate::checks::{self, StageInput};
 use crate::diagnostic::{Diagnostic, Source};
 use crate::image::{Digest, LayerBounds, Manifest, config_layer, read_layer_files};
-use crate::project::{Project, Stage};
+use crate::project::{Project, Stage, check_suite_name};
 use crate::store::read_blob;
 use crate::values::{Contract, fingerprint};
 
@@ -60,6 +60,7 @@ struct Subject<'p> {
 /// The digest that is meant (what the stage runs when none is named), with its signed contract.
 async fn subject<'p>(context: &Context<'p>, stage: &str, digest: Option<&str>) -> Result<Subject<'p>, OpsError> {
     let stage = view::stage(context, stage)?;
+    context.require_trust()?;
     let location = ledger_location(stage);
     let (mut views, now, reading) = futures::try_join!(
         view::views(context, [location]),
@@ -148,6 +149,7 @@ pub async fn take_over(
     digest: Option<&str>,
     result: Elsewhere,
 ) -> Result<Report, OpsError> {
+    check_suite_name(&result.suite).map_err(|error| OpsError::input(error.to_string()))?;
     let read = result.junit.as_deref().map(junit::read).transpose();
     let report = read.map_err(|error| OpsError::input(format!("the report can't be read as JUnit: {error}")))?;
     let told = report.as_ref().map(|report| report.counts.failed == 0);

@@ -71,7 +71,8 @@ async fn find(context: &Context<'_>, what: &str) -> Result<(View, Manifest), Ops
     if let Some(stage) = context.project.stage(what) {
         let view = View::open(context, ledger_location(stage)).await?;
         let manifest = view.store.manifest(&Target::from(&stage.tag)).await?;
-        let manifest = manifest.ok_or_else(|| OpsError::input(format!("`{what}` runs nothing yet")))?;
+        let manifest =
+            manifest.ok_or_else(|| OpsError::input(format!("`{what}` runs nothing yet")).help("iamship status"))?;
         return Ok((view, manifest));
     }
     let is_reference = what.contains('/') || what.starts_with("oci:");

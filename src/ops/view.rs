@@ -81,14 +81,14 @@ pub(super) async fn digest_of(view: &View, text: &str) -> Result<Digest, OpsErro
     let tag: Tag = text.parse().map_err(|error| OpsError::input(format!("{error}")))?;
     view.store.resolve(&tag).await?.ok_or_else(|| {
         OpsError::input(format!("`{}` has no version `{text}`", view.store.location()))
-            .help("name a digest (`sha256:…`) or a version, as `iamship history` shows them")
+            .help("name a version, as `iamship status` shows it, or a whole digest (`sha256:` and 64 digits)")
     })
 }
 
 /// The manifest of a digest that must be there.
 pub(super) async fn required_manifest(store: &dyn Store, digest: Digest) -> Result<Manifest, OpsError> {
-    store
-        .manifest(&digest.into())
-        .await?
-        .ok_or_else(|| OpsError::input(format!("{digest} is not in `{}`", store.location())))
+    store.manifest(&digest.into()).await?.ok_or_else(|| {
+        let failure = OpsError::input(format!("{digest} is not in `{}`", store.location()));
+        failure.help("`iamship history STAGE --format json` tells digests that are")
+    })
 }

@@ -43,7 +43,7 @@ pub struct Secrets {
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The file that the project names is not there.
-    #[error("`{source_name}`: no such file; write it, or name another source under `secrets`")]
+    #[error("`{source_name}`: no such file")]
     Absent {
         /// As in `iamship.toml`.
         source_name: String,

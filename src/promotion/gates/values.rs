@@ -2,6 +2,9 @@
 
 use super::{Evidence, Verdict};
 
+/// So many are named; `check`, which the help names, tells all.
+const MOST_PROBLEMS: usize = 4;
+
 pub(super) fn ask(evidence: &Evidence) -> Verdict {
     let to = &evidence.to.name;
     let Some(contract) = &evidence.candidate.contract else {
@@ -19,8 +22,13 @@ pub(super) fn ask(evidence: &Evidence) -> Verdict {
             contract.parameters.len()
         ));
     }
+    let problems = &evidence.value_problems;
+    let mut because = problems[..problems.len().min(MOST_PROBLEMS)].join("; ");
+    if problems.len() > MOST_PROBLEMS {
+        because = format!("{because}; and {} more", problems.len() - MOST_PROBLEMS);
+    }
     Verdict::Hold {
-        because: evidence.value_problems.join("; "),
+        because,
         help: vec![format!("iamship check {to}"), "iamship parameters".to_owned()],
     }
 }
@@ -42,6 +50,14 @@ mod tests {
         let verdict = ask(&evidence);
         assert!(verdict.because().contains("DB_PASSWORD"));
         assert_eq!(verdict.help()[0], "iamship check prod");
+    }
+
+    #[test]
+    fn many_problems_still_fit_a_line() {
+        let mut evidence = evidence();
+        evidence.value_problems = (0..9).map(|number| format!("`P{number}` is missing")).collect();
+        let verdict = ask(&evidence);
+        assert!(verdict.because().ends_with("`P3` is missing; and 5 more"));
     }
 
     #[test]

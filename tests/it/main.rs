@@ -1,9 +1,11 @@
 //! The tests that run the program.
 mod architecture;
+mod attest;
 mod build;
 mod check;
 mod completions;
 mod cosign;
+mod history;
 mod init;
 mod keygen;
 mod lock;
@@ -11,6 +13,10 @@ mod parameters;
 mod promote;
 mod registry;
 mod requests;
+mod rollback;
+mod status;
 mod store_contract;
 mod store_copy;
 mod support;
+mod test;
+mod verify;

@@ -16,10 +16,10 @@ pub(super) async fn run(arguments: &Promote, context: &Context<'_>, shell: &Shel
         expect_current: digest(arguments.expect_current.as_deref())?,
         allow_older: arguments.allow_older,
     };
-    let plan = promote::plan(context, &arguments.from, &arguments.to, &wish).await?;
+    let mut plan = promote::plan(context, &arguments.from, &arguments.to, &wish).await?;
     promote::warn_of_newer(context, &arguments.from, &plan);
     let done = if plan.is_cleared() && !arguments.dry_run {
-        Some(promote::apply(context, &plan).await?)
+        promote::apply(context, &mut plan).await?
     } else {
         None
     };

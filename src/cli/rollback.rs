@@ -13,9 +13,9 @@ pub(super) async fn run(arguments: &Rollback, context: &Context<'_>, shell: &She
         expect_current: digest(arguments.expect_current.as_deref())?,
         allow_older: true,
     };
-    let plan = rollback::plan(context, &arguments.stage, &wish).await?;
+    let mut plan = rollback::plan(context, &arguments.stage, &wish).await?;
     let done = if plan.is_cleared() && !arguments.dry_run {
-        Some(apply(context, &plan).await?)
+        apply(context, &mut plan).await?
     } else {
         None
     };

@@ -73,6 +73,7 @@ fn notes(row: &Row, shell: &Shell) -> String {
     let mut notes = Vec::new();
     match row.agreement {
         Agreement::Unrecorded => notes.push(shell.paint("moved without a record", Paint::Bad)),
+        Agreement::Broken => notes.push(shell.paint("a record is gone", Paint::Bad)),
         Agreement::Unfinished => notes.push(shell.paint("a move was not finished: run it again", Paint::Warning)),
         Agreement::Empty | Agreement::Recorded => {}
     }

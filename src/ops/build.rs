@@ -6,8 +6,9 @@ use futures::future::try_join_all;
 
 use super::bake::{Baked, bake};
 use super::check::findings;
+use super::move_plan::{Authority, MovePlan};
 use super::record::{prepare_signature, project_attestations, push_empty_blob, write_record};
-use super::stage_move::{self, MovePlan};
+use super::stage_move::{self, Outcome};
 use super::view::{View, ledger_location, required_manifest};
 use super::{Context, Event, OpsError, inputs, lock, sbom};
 use crate::attest::predicate::{Base, Json, Parameters, Provenance, SourceCommit};
@@ -16,7 +17,7 @@ use crate::diagnostic::Diagnostic;
 use crate::git;
 use crate::image::{Digest, Location, Manifest, Tag, Target};
 use crate::project::{Lock, Stage, StageName};
-use crate::promotion::{Agreement, Depth, MoveKind, StageState, records, stage_state};
+use crate::promotion::{Agreement, Depth, StageState, records, stage_state};
 use crate::store::{CopyOptions, copy};
 use crate::values::Contract;
 
@@ -273,7 +274,8 @@ async fn enter(context: &Context<'_>, plan: &Plan, stage: &Stage) -> Result<bool
     let state = first_stage_state(context, view, stage, current).await?;
     let root = required_manifest(&*plan.view.store, plan.digest()).await?;
     let version = plan.baked.version.to_string();
-    let moving = MovePlan::new(context, stage, &state, &view.listing, root, version, MoveKind::Enter);
+    let authority = Authority::Build;
+    let moving = MovePlan::new(context, stage, &state, &view.listing, root, version, &authority);
     if moving.is_done(&places, &view.listing) {
         return Ok(false);
     }
@@ -281,8 +283,10 @@ async fn enter(context: &Context<'_>, plan: &Plan, stage: &Stage) -> Result<bool
     for place in &places {
         super::carry::carry(context, &fresh, &views[&place.location], &moving.manifest).await?;
     }
-    stage_move::apply(context, &moving, &places, view).await?;
-    Ok(true)
+    match stage_move::apply(context, &moving, &places, view).await? {
+        Outcome::Moved { .. } => Ok(true),
+        Outcome::Overtaken(overtaken) => Err(OpsError::world(overtaken.because).help(overtaken.help)),
+    }
 }
 
 async fn first_stage_state(

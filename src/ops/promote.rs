@@ -6,7 +6,8 @@ use secrecy::ExposeSecret as _;
 
 use super::carry::carry;
 use super::inputs::{self, StageReading};
-use super::stage_move::{self, MovePlan, Moved, Place};
+use super::move_plan::{Authority, MovePlan};
+use super::stage_move::{self, Moved, Outcome, Place};
 use super::view::{self, View, digest_of, ledger_location, required_manifest};
 use super::{Context, Event, FingerprintKey, OpsError};
 use crate::attest::cosign;
@@ -14,8 +15,7 @@ use crate::checks;
 use crate::image::{Digest, Location, Manifest};
 use crate::project::Stage;
 use crate::promotion::{
-    Candidate, CurrentFingerprint, Depth, Evidence, GateName, Judgement, Kind, MoveKind, Request, StageState, judge,
-    stage_state,
+    Candidate, CurrentFingerprint, Depth, Evidence, GateName, Judgement, Kind, Request, StageState, judge, stage_state,
 };
 use crate::values::{Contract, fingerprint};
 
@@ -171,9 +171,8 @@ pub async fn plan(context: &Context<'_>, from: &str, to: &str, wish: &Wish) -> R
     if let Some(cleared) = cleared {
         let version = plan.version.clone().unwrap_or_default();
         let listing = &target_view.listing;
-        let mut moving = MovePlan::new(context, to, &evidence.to, listing, manifest, version, MoveKind::Promote);
-        moving.from = Some(from.name.clone());
-        moving.gates = cleared.gates().to_vec();
+        let authority = Authority::Promotion(&cleared, &from.name);
+        let mut moving = MovePlan::new(context, to, &evidence.to, listing, manifest, version, &authority);
         moving.relied_on = evidence.candidate.relied_on.clone();
         moving.attestations = attestations
             .filter(|(digest, _)| *digest == plan.digest)
@@ -208,27 +207,40 @@ pub(super) fn unmoved(stage: &Stage, places: &[Place]) -> Vec<Moved> {
         .collect()
 }
 
-/// Moves the stage, if every gate passed and anything is left to do.
-pub async fn apply(context: &Context<'_>, plan: &Plan) -> Result<Done, OpsError> {
+/// Moves the stage, if every gate passed and anything is left to do. Nothing, if a gate holds, or if somebody else moved
+/// the stage meanwhile: then the plan's gate `unchanged` holds.
+pub async fn apply(context: &Context<'_>, plan: &mut Plan) -> Result<Option<Done>, OpsError> {
     let Some(work) = plan.work.as_ref() else {
-        return Err(OpsError::input("a gate holds"));
+        return Ok(None);
     };
     if plan.is_done() {
-        return Ok(Done {
+        return Ok(Some(Done {
             record: work.plan.existing,
             repositories: plan.repositories.clone(),
-        });
+        }));
     }
     for place in &work.places {
         let from = &work.views[&work.source];
         carry(context, from, &work.views[&place.location], &work.plan.manifest).await?;
     }
     let target = &work.views[&work.target];
-    let outcome = stage_move::apply(context, &work.plan, &work.places, target).await?;
-    Ok(Done {
-        record: outcome.record,
-        repositories: outcome.repositories,
-    })
+    match stage_move::apply(context, &work.plan, &work.places, target).await? {
+        Outcome::Moved { record, repositories } => Ok(Some(Done {
+            record: Some(record),
+            repositories,
+        })),
+        Outcome::Overtaken(overtaken) => {
+            plan.judgement
+                .hold(GateName::Unchanged, overtaken.because, overtaken.help);
+            plan.work = None;
+            Ok(None)
+        }
+    }
+}
+
+/// The version that a digest was named by, if it was.
+pub(super) fn named_version(wish: &Wish) -> Option<String> {
+    wish.digest.clone().filter(|text| !text.starts_with("sha256:"))
 }
 
 /// Collects the evidence.
@@ -254,16 +266,15 @@ impl Reader<'_, '_> {
     ) -> Result<(Evidence, Vec<Digest>), OpsError> {
         if let Some(text) = &self.wish.digest {
             let digest = digest_of(self.view, text).await?;
-            let state = self.state_until(from_state, digest).await?;
-            let evidence = self.evidence(state, digest, None).await?;
-            return Ok((evidence, Vec::new()));
+            let evidence = self.evidence(from_state, digest, None).await?;
+            return Ok((self.deep_enough(evidence).await?, Vec::new()));
         }
         let Some(newest) = from_state.moves.first().map(|entry| entry.digest) else {
             return Err(self.nothing_to_promote(&from_state));
         };
-        let first = self.evidence(from_state.clone(), newest, guess).await?;
+        let first = self.evidence(from_state, newest, guess).await?;
         if is_tested(&first) {
-            return Ok((first, Vec::new()));
+            return Ok((self.deep_enough(first).await?, Vec::new()));
         }
         let state = self.deeper(Depth::Moves(MAX_CANDIDATES)).await?;
         let mut passed_over = vec![newest];
@@ -273,18 +284,27 @@ impl Reader<'_, '_> {
             }
             let evidence = self.evidence(state.clone(), entry.digest, None).await?;
             if is_tested(&evidence) {
-                let state = self.state_until(state.clone(), entry.digest).await?;
-                return Ok((
-                    Evidence {
-                        from: state,
-                        ..evidence
-                    },
-                    passed_over,
-                ));
+                return Ok((self.deep_enough(evidence).await?, passed_over));
             }
             passed_over.push(entry.digest);
         }
-        Ok((first, Vec::new()))
+        Ok((self.deep_enough(first).await?, Vec::new()))
+    }
+
+    /// Reads so much of the source's history that it shows whether the candidate is older than what the target runs.
+    async fn deep_enough(&self, evidence: Evidence) -> Result<Evidence, OpsError> {
+        let candidate = evidence.candidate.digest;
+        let known = |digest: Digest| evidence.from.position(digest).is_some();
+        let enough = match evidence.to.current {
+            None => known(candidate),
+            Some(current) => known(candidate) && (current == candidate || known(current) || evidence.arrived_after()),
+        };
+        if enough {
+            return Ok(evidence);
+        }
+        let current = evidence.to.current.unwrap_or(candidate);
+        let from = self.deeper(Depth::Until(candidate, current)).await?;
+        Ok(Evidence { from, ..evidence })
     }
 
     fn nothing_to_promote(&self, state: &StageState) -> OpsError {
@@ -325,16 +345,6 @@ impl Reader<'_, '_> {
         Ok(stage_state(store, listing, &self.from.name, current, depth, trusted).await?)
     }
 
-    /// So much of the source's history that it shows whether a digest is older than what the target runs.
-    async fn state_until(&self, state: StageState, digest: Digest) -> Result<StageState, OpsError> {
-        let is_newest = state.moves.first().is_some_and(|entry| entry.digest == digest);
-        match self.to_state.current {
-            Some(current) if !is_newest => self.deeper(Depth::Until(digest, current)).await,
-            None if !is_newest => self.deeper(Depth::Until(digest, digest)).await,
-            _ => Ok(state),
-        }
-    }
-
     async fn evidence(
         &self,
         from_state: StageState,
@@ -357,6 +367,8 @@ impl Reader<'_, '_> {
             .position(&self.to.name)
             .and_then(|position| position.checked_sub(1));
         Ok(Evidence {
+            project: self.context.project.name.clone(),
+            named_version: named_version(self.wish),
             request: Request {
                 expect_current: self.wish.expect_current,
                 allow_older: self.wish.allow_older,

@@ -1,8 +1,9 @@
 //! `rollback`: a stage back to a digest that ran there before, through the same preflight.
 
 use super::inputs;
-use super::promote::{Plan, Wish, Work, unmoved, value_problems};
-use super::stage_move::{self, MovePlan};
+use super::move_plan::{Authority, MovePlan};
+use super::promote::{Plan, Wish, Work, named_version, unmoved, value_problems};
+use super::stage_move;
 use super::view::{self, digest_of, ledger_location, required_manifest};
 use super::{Context, OpsError};
 use crate::image::{Digest, Manifest};
@@ -40,6 +41,8 @@ pub async fn plan(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<Pla
         .as_ref()
         .map(|contract| value_problems(context, contract, &values));
     let evidence = Evidence {
+        project: context.project.name.clone(),
+        named_version: named_version(wish),
         request: Request {
             expect_current: wish.expect_current,
             allow_older: true,
@@ -66,17 +69,8 @@ pub async fn plan(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<Pla
         let manifest = required_manifest(&*view.store, digest).await?;
         let version = plan.version.clone().unwrap_or_default();
         let listing = &view.listing;
-        let mut moving = MovePlan::new(
-            context,
-            stage,
-            &evidence.to,
-            listing,
-            manifest,
-            version,
-            MoveKind::Rollback,
-        );
-        moving.from = None;
-        moving.gates = cleared.gates().to_vec();
+        let authority = Authority::Rollback(&cleared);
+        let mut moving = MovePlan::new(context, stage, &evidence.to, listing, manifest, version, &authority);
         moving.relied_on = evidence.candidate.relied_on.clone();
         let target = target.clone();
         plan.work = Some(Work {
@@ -116,6 +110,8 @@ mod tests {
     fn moves(names: &[(&str, MoveKind)]) -> Vec<Move> {
         let each = names.iter().enumerate().map(|(index, (name, kind))| Move {
             record: Digest::of(&index.to_be_bytes()),
+            copies: Vec::new(),
+            statement: Digest::of(&index.to_be_bytes()),
             digest: Digest::of(name.as_bytes()),
             version: (*name).to_owned(),
             kind: *kind,

@@ -104,6 +104,7 @@ impl Candidate {
             self.version.get_or_insert_with(|| provenance.version.clone());
             self.provenance.get_or_insert_with(|| ProvenanceFacts {
                 signer,
+                project: provenance.project.clone(),
                 commit: provenance.source.as_ref().map(|source| source.commit.clone()),
                 dirty: provenance.source.as_ref().is_some_and(|source| source.dirty),
             });

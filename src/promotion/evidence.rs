@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::history::StageState;
+use super::history::{MoveKind, StageState};
 use crate::image::Digest;
 use crate::project::StageName;
 use crate::values::{Contract, Fingerprint, SecretsHashed};
@@ -10,6 +10,10 @@ use crate::values::{Contract, Fingerprint, SecretsHashed};
 /// The facts about one promotion. Gates are pure functions of it.
 #[derive(Clone, Debug)]
 pub struct Evidence {
+    /// The project's name: an image of another project counts for nothing here, whoever signed it.
+    pub project: String,
+    /// The version that the caller named the digest by: its tag is only a claim.
+    pub named_version: Option<String>,
     /// What is asked for.
     pub request: Request,
     /// The stage that the digest leaves.
@@ -26,6 +30,18 @@ pub struct Evidence {
     pub fingerprint: Option<CurrentFingerprint>,
     /// What is wrong with `to`'s values for the contract of the candidate.
     pub value_problems: Vec<String>,
+}
+
+impl Evidence {
+    /// Whether the candidate came to the source after the target got what it runs. If so it is newer.
+    pub fn arrived_after(&self) -> bool {
+        let mut arrivals = self.from.moves.iter().filter(|entry| entry.kind != MoveKind::Rollback);
+        let arrival = arrivals.find(|entry| entry.digest == self.candidate.digest);
+        match (arrival, self.to.current_move()) {
+            (Some(arrival), Some(current)) => arrival.at > current.at,
+            _ => false,
+        }
+    }
 }
 
 /// What the caller asks for.
@@ -63,6 +79,8 @@ pub struct Candidate {
 pub struct ProvenanceFacts {
     /// Whose key.
     pub signer: String,
+    /// The project that it was built from.
+    pub project: String,
     /// The git commit, where the build ran in a checkout.
     pub commit: Option<String>,
     /// Whether there were changes that the commit does not have.

@@ -10,6 +10,10 @@ use crate::project::StageName;
 pub struct Move {
     /// The digest of the record that says so.
     pub record: Digest,
+    /// Other records around the same signed statement: anybody who may write to the store can wrap it again.
+    pub copies: Vec<Digest>,
+    /// The digest of what was signed: one move, however often it was wrapped.
+    pub statement: Digest,
     /// What the stage was moved to.
     pub digest: Digest,
     /// Its version.
@@ -32,6 +36,13 @@ pub struct Move {
     pub by: String,
     /// Whose key signed it.
     pub signer: String,
+}
+
+impl Move {
+    /// Whether a record is of this move.
+    pub fn is_recorded_by(&self, record: &Digest) -> bool {
+        self.record == *record || self.copies.contains(record)
+    }
 }
 
 /// How a stage was moved.
@@ -67,6 +78,8 @@ pub enum Agreement {
     Unfinished,
     /// The tag was moved by something that left no record.
     Unrecorded,
+    /// A record that newer ones follow is gone: what is left may not be the whole history.
+    Broken,
 }
 
 impl Agreement {

@@ -15,6 +15,17 @@ pub struct Judgement {
     pub gates: Vec<(GateName, Verdict)>,
 }
 
+impl Judgement {
+    /// What a gate would say now: something changed after it was asked.
+    pub fn hold(&mut self, gate: GateName, because: String, help: String) {
+        let verdict = Verdict::hold(because, help);
+        match self.gates.iter_mut().find(|(name, _)| *name == gate) {
+            Some((_, said)) => *said = verdict,
+            None => self.gates.push((gate, verdict)),
+        }
+    }
+}
+
 /// Proof that every gate passed for this digest, these stages and this state of the target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cleared {

@@ -1,7 +1,6 @@
 //! Reading a stage's history: its newest moves, verified, and whether its tag agrees.
 
-use futures::StreamExt as _;
-use futures::stream;
+use futures::future::try_join_all;
 
 use super::history::{Agreement, Move, MoveKind, StageState};
 use super::ledger::{Listing, Reading, VerifiedRecord, read_record};
@@ -14,7 +13,7 @@ use crate::store::{Store, StoreError};
 /// How many records are read at once.
 const PARALLEL: usize = 16;
 /// How many entries that don't count are passed over before it is an error: garbage must not make reading endless.
-const MAX_IGNORED: usize = 64;
+const MAX_IGNORED: usize = 1_000;
 
 /// How far a history is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,39 +47,21 @@ pub async fn stage_state(
         agreement: Agreement::Empty,
         ignored: Vec::new(),
     };
-    let width = match depth {
+    let mut read = 0;
+    while read < tags.len() && !is_enough(&state, depth, &tags[read..]) {
         // Usually the newest record tells all: one request.
-        Depth::Newest => 1,
-        Depth::Moves(_) | Depth::Until(..) => PARALLEL,
-    };
-    let mut readings = stream::iter(tags)
-        .map(|tag| async move { (tag, read_record(store, &tag.to_tag(), trusted).await) })
-        .buffered(width);
-    while let Some((tag, reading)) = {
-        if is_enough(&state, depth, tags) {
-            None
+        let width = if read == 0 && depth == Depth::Newest {
+            1
         } else {
-            readings.next().await
+            PARALLEL
+        };
+        let next = &tags[read..tags.len().min(read + width)];
+        let readings = next.iter().map(|tag| read_tagged(store, tag, trusted));
+        for (tag, reading) in try_join_all(readings).await? {
+            state.add(tag, reading);
         }
-    } {
-        match reading? {
-            Reading::Counts(record) => match to_move(tag, &record) {
-                Ok(entry) => state.moves.push(entry),
-                Err(why) => state.ignored.push(why),
-            },
-            Reading::Ignored(why) => state.ignored.push(why),
-        }
-        if state.ignored.len() > MAX_IGNORED {
-            return Err(StoreError::Refused {
-                location: store.location().clone(),
-                action: format!("reading the history of `{stage}`"),
-                reason: format!(
-                    "{} of its newest records don't count: {}",
-                    state.ignored.len(),
-                    state.ignored[0]
-                ),
-            });
-        }
+        read += next.len();
+        refuse_garbage(store, &state)?;
     }
     state.heads = heads(&state.moves);
     let newest: Vec<&Move> = state
@@ -88,26 +69,74 @@ pub async fn stage_state(
         .iter()
         .filter(|entry| state.heads.contains(&entry.record))
         .collect();
-    state.agreement = Agreement::of(current, &newest, |entry| listing.has(&entry.tag));
+    let has_all = state.moves.iter().flat_map(|entry| &entry.previous).all(|record| {
+        let read = state.moves.iter().any(|entry| entry.is_recorded_by(record));
+        read || tags.iter().any(|tag| tag.names(record))
+    });
+    state.agreement = if has_all {
+        Agreement::of(current, &newest, |entry| listing.has(&entry.tag))
+    } else {
+        Agreement::Broken
+    };
     Ok(state)
 }
 
-/// Records that no other has as `previous`, in the order of `moves`.
+async fn read_tagged<'t>(
+    store: &dyn Store,
+    tag: &'t HistoryTag,
+    trusted: &TrustedKeys,
+) -> Result<(&'t HistoryTag, Reading), StoreError> {
+    Ok((tag, read_record(store, &tag.to_tag(), trusted).await?))
+}
+
+impl StageState {
+    fn add(&mut self, tag: &HistoryTag, reading: Reading) {
+        match reading {
+            Reading::Counts(record) => match to_move(tag, &record) {
+                Ok(entry) => match self.moves.iter_mut().find(|known| known.statement == entry.statement) {
+                    Some(known) => known.copies.push(entry.record),
+                    None => self.moves.push(entry),
+                },
+                Err(why) => self.ignored.push(why),
+            },
+            Reading::Ignored(why) => self.ignored.push(why),
+        }
+    }
+}
+
+/// Anybody who may write to the store can put garbage under history tags; reading it must end.
+fn refuse_garbage(store: &dyn Store, state: &StageState) -> Result<(), StoreError> {
+    if state.ignored.len() <= MAX_IGNORED {
+        return Ok(());
+    }
+    Err(StoreError::Refused {
+        location: store.location().clone(),
+        action: format!("reading the history of `{}`", state.name),
+        reason: format!(
+            "{} of its newest tags hold nothing that counts; delete them, the first is: {}",
+            state.ignored.len(),
+            state.ignored[0]
+        ),
+    })
+}
+
+/// Records of moves that no other has as `previous`, in the order of `moves`.
 pub fn heads(moves: &[Move]) -> Vec<Digest> {
-    let has_next = |record: &Digest| moves.iter().any(|entry| entry.previous.contains(record));
-    let records = moves.iter().map(|entry| entry.record);
-    records.filter(|record| !has_next(record)).collect()
+    let has_next = |entry: &&Move| {
+        let mut previous = moves.iter().flat_map(|other| &other.previous);
+        !previous.any(|record| entry.is_recorded_by(record))
+    };
+    moves.iter().filter(has_next).map(|entry| entry.record).collect()
 }
 
 /// Whether what was read answers the question.
-fn is_enough(state: &StageState, depth: Depth, tags: &[HistoryTag]) -> bool {
+fn is_enough(state: &StageState, depth: Depth, unread: &[HistoryTag]) -> bool {
     let known = |digest: Digest| state.position(digest).is_some();
     // The tag after the last one read must be named by a `previous`: else two moves raced, and both are heads.
     let is_chained = || {
-        let read = state.moves.len() + state.ignored.len();
-        tags.get(read).is_none_or(|next| {
-            let previous = state.moves.iter().flat_map(|entry| &entry.previous);
-            previous.into_iter().any(|record| next.names(record))
+        unread.first().is_none_or(|next| {
+            let mut previous = state.moves.iter().flat_map(|entry| &entry.previous);
+            previous.any(|record| next.names(record))
         })
     };
     let enough = match depth {
@@ -129,9 +158,12 @@ fn to_move(tag: &HistoryTag, record: &VerifiedRecord) -> Result<Move, String> {
         return Err(format!("`{tag}` holds another promotion than it says"));
     }
     let signer = statement.signer().name().to_owned();
+    let signed = statement.payload_digest();
     let promotion = statement.into_inner();
     Ok(Move {
         record: record.digest(),
+        copies: Vec::new(),
+        statement: signed,
         digest: record.subject.digest,
         version: promotion.version,
         kind: match promotion.kind {

@@ -60,7 +60,13 @@ impl Cost {
     #[track_caller]
     fn at_most(&self, requests: usize, rounds: usize) {
         let good = self.requests <= requests && self.rounds <= rounds;
-        assert!(good, "{} requests, {} rounds\n{}", self.requests, self.rounds, told(&self.log));
+        assert!(
+            good,
+            "{} requests, {} rounds\n{}",
+            self.requests,
+            self.rounds,
+            told(&self.log)
+        );
     }
 }
 
@@ -135,7 +141,11 @@ fn a_build_reads_no_layer_of_a_base_in_the_same_registry() {
         let reads = cost.log.iter().filter(|request| request.path.contains("/blobs/"));
         let read: usize = reads.map(|request| request.sent).sum();
         assert!(read < 4096, "{}", told(&cost.log));
-        let mounts: Vec<&Request> = cost.log.iter().filter(|request| request.query.contains("mount=")).collect();
+        let mounts: Vec<&Request> = cost
+            .log
+            .iter()
+            .filter(|request| request.query.contains("mount="))
+            .collect();
         assert_eq!(mounts.len(), 1, "{}", told(&cost.log));
         assert_eq!(mounts[0].status, Some(201));
         let pushed: usize = cost.log.iter().map(|request| request.received).sum();
@@ -174,5 +184,10 @@ fn what_only_looks_writes_nothing() {
         shop.done(line);
     }
     let log = registry.requests();
-    assert!(log.iter().all(|request| matches!(request.method.as_str(), "GET" | "HEAD")), "{}", told(&log));
+    assert!(
+        log.iter()
+            .all(|request| matches!(request.method.as_str(), "GET" | "HEAD")),
+        "{}",
+        told(&log)
+    );
 }

@@ -12,6 +12,8 @@ pub(in crate::promotion) fn digest(name: &str) -> Digest {
 pub(in crate::promotion) fn moved(stage: &str, name: &str, second: i64) -> Move {
     Move {
         record: digest(&format!("{stage} {name} {second}")),
+        copies: Vec::new(),
+        statement: digest(&format!("signed {stage} {name} {second}")),
         digest: digest(name),
         version: format!("1.0-{name}"),
         kind: MoveKind::Promote,
@@ -48,6 +50,8 @@ fn state(name: &str, moves: Vec<Move>) -> StageState {
 
 pub(in crate::promotion) fn evidence() -> Evidence {
     Evidence {
+        project: "idsvr".into(),
+        named_version: None,
         request: Request::default(),
         from: state("staging", vec![moved("staging", "new", 5), moved("staging", "old", 1)]),
         to: state("prod", vec![moved("prod", "old", 2)]),
@@ -58,6 +62,7 @@ pub(in crate::promotion) fn evidence() -> Evidence {
             signers: vec!["keys/iamship.pub".into()],
             provenance: Some(ProvenanceFacts {
                 signer: "keys/iamship.pub".into(),
+                project: "idsvr".into(),
                 commit: Some("0123456789abcdef0123456789abcdef01234567".into()),
                 dirty: false,
             }),

@@ -1,5 +1,6 @@
 //! `not-older`: a stage is not moved backwards unless that is said.
 
+use super::super::history::MoveKind;
 use super::{Evidence, Verdict};
 
 pub(super) fn ask(evidence: &Evidence) -> Verdict {
@@ -11,25 +12,46 @@ pub(super) fn ask(evidence: &Evidence) -> Verdict {
     if current == candidate {
         return Verdict::pass(format!("`{}` runs it already", to.name));
     }
-    // Positions count from the newest move; the newest move to a digest is what counts, so that a
-    // build that brings old content back is new.
-    match (from.position(candidate), from.position(current)) {
-        (Some(candidate_at), Some(current_at)) if candidate_at > current_at => {
-            if evidence.request.allow_older {
-                return Verdict::pass(format!("older than what `{}` runs, as asked", to.name));
-            }
-            Verdict::hold(
-                format!(
-                    "{candidate} came to `{}` before {current}, which `{}` runs",
-                    from.name, to.name
-                ),
-                format!(
-                    "iamship promote {} {} --digest {candidate} --allow-older",
-                    from.name, to.name
-                ),
-            )
+    let name = &to.name;
+    let hold = |because: String| {
+        if evidence.request.allow_older {
+            return Verdict::pass(format!("{because}, as asked"));
         }
-        _ => Verdict::pass(format!("newer than what `{}` runs", to.name)),
+        Verdict::hold(
+            because,
+            format!(
+                "iamship promote {} {name} --digest {candidate} --allow-older",
+                from.name
+            ),
+        )
+    };
+    // A stage that was rolled back must not be rolled forward by the next run of a pipeline.
+    let taken_back = to
+        .moves
+        .first()
+        .is_some_and(|newest| newest.kind == MoveKind::Rollback && newest.replaces == Some(candidate));
+    if taken_back {
+        return hold(format!("`{name}` was rolled back from {candidate}"));
+    }
+    // Positions count from the newest arrival, so that a build that brings old content back is new. A rollback is no
+    // arrival: what it went back to stays old.
+    let position = |digest| {
+        let mut arrivals = from.moves.iter().filter(|entry| entry.kind != MoveKind::Rollback);
+        arrivals.position(|entry| entry.digest == digest)
+    };
+    match (position(candidate), position(current)) {
+        (Some(candidate_at), Some(current_at)) if candidate_at < current_at => {
+            Verdict::pass(format!("newer than what `{name}` runs"))
+        }
+        (Some(_), Some(_)) => hold(format!(
+            "{candidate} came to `{}` before {current}, which `{name}` runs",
+            from.name
+        )),
+        // It came after the target got what it runs: it is newer, and the history need not be read to its end.
+        (Some(_), None) if evidence.arrived_after() => Verdict::pass(format!("newer than what `{name}` runs")),
+        (_, None) | (None, Some(_)) => hold(format!(
+            "it can't be told whether {candidate} is newer than {current}, which `{name}` runs"
+        )),
     }
 }
 
@@ -66,5 +88,36 @@ mod tests {
         ];
         evidence.to.current = Some(digest("other"));
         assert!(!ask(&evidence).is_hold());
+    }
+
+    #[test]
+    fn what_was_rolled_back_does_not_come_again_by_itself() {
+        let mut evidence = evidence();
+        evidence.to.moves[0].kind = MoveKind::Rollback;
+        evidence.to.moves[0].replaces = Some(evidence.candidate.digest);
+        assert!(ask(&evidence).because().contains("was rolled back from"));
+        evidence.request.allow_older = true;
+        assert!(!ask(&evidence).is_hold());
+    }
+
+    #[test]
+    fn a_rollback_of_the_stage_before_does_not_make_old_content_new() {
+        let mut evidence = evidence();
+        let mut back = moved("staging", "old", 9);
+        back.kind = MoveKind::Rollback;
+        evidence.from.moves.insert(0, back);
+        evidence.candidate.digest = digest("old");
+        evidence.to.current = Some(digest("new"));
+        assert!(ask(&evidence).is_hold());
+    }
+
+    #[test]
+    fn an_older_digest_is_not_new_because_the_history_lacks_what_the_stage_runs() {
+        let mut evidence = evidence();
+        evidence.from.moves.remove(0);
+        evidence.candidate.digest = digest("old");
+        evidence.to.moves[0].digest = digest("of a deleted record");
+        evidence.to.current = Some(digest("of a deleted record"));
+        assert!(ask(&evidence).because().contains("can't be told"));
     }
 }

@@ -36,6 +36,22 @@ pub(super) fn ask(evidence: &Evidence) -> Verdict {
             format!("the tag of `{}` was taken away without a record", to.name),
             format!("iamship rollback {}", to.name),
         ),
+        (Agreement::Broken, current) if evidence.request.expect_current != current || current.is_none() => {
+            Verdict::hold(
+                format!(
+                    "a record that newer moves of `{}` follow is gone: its history is not whole",
+                    to.name
+                ),
+                match current {
+                    Some(current) => format!(
+                        "look at what runs, then name it: {} --expect-current {current}",
+                        command(evidence)
+                    ),
+                    None => format!("iamship history {}", to.name),
+                },
+            )
+        }
+        (Agreement::Broken, _) => Verdict::pass(format!("the history of `{}` is not whole, as expected", to.name)),
         (Agreement::Unfinished, _) => Verdict::pass("an earlier move was recorded and not finished"),
         (_, Some(current)) => Verdict::pass(format!("`{}` runs {}", to.name, current.short())),
         (_, None) => Verdict::pass(format!("`{}` runs nothing yet", to.name)),
@@ -77,6 +93,15 @@ mod tests {
         let verdict = ask(&evidence);
         assert!(verdict.is_hold());
         assert!(verdict.help()[0].contains("--expect-current"));
+        evidence.request.expect_current = evidence.to.current;
+        assert!(!ask(&evidence).is_hold());
+    }
+
+    #[test]
+    fn a_history_with_a_gap_holds_until_what_runs_is_named() {
+        let mut evidence = evidence();
+        evidence.to.agreement = Agreement::Broken;
+        assert!(ask(&evidence).because().contains("not whole"));
         evidence.request.expect_current = evidence.to.current;
         assert!(!ask(&evidence).is_hold());
     }

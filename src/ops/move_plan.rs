@@ -1,0 +1,221 @@
+//! What moving a stage means: decided before anything is written.
+
+use jiff::{Timestamp, ToSpan as _};
+
+use super::Context;
+use super::record::Seen;
+use super::stage_move::Place;
+use crate::attest::predicate::{
+    GateOutcome, InputAttestation, Promotion, PromotionKind, Summary, SummaryPolicy, SummaryResult, Verdict as Outcome,
+    uri,
+};
+use crate::attest::{Predicate, Statement};
+use crate::image::{Digest, Location, Manifest, Tag};
+use crate::project::{Stage, StageName};
+use crate::promotion::{Agreement, Cleared, GateName, Listing, MoveKind, StageState, Verdict};
+
+/// Why a stage may be moved. A promotion or rollback has passed its gates, and there is no other way to make one.
+pub(super) enum Authority<'a> {
+    /// A build enters the first stage.
+    Build,
+    /// From one stage to the next.
+    Promotion(&'a Cleared, &'a StageName),
+    /// Back to what ran there.
+    Rollback(&'a Cleared),
+}
+
+impl Authority<'_> {
+    fn kind(&self) -> MoveKind {
+        match self {
+            Self::Build => MoveKind::Enter,
+            Self::Promotion(..) => MoveKind::Promote,
+            Self::Rollback(_) => MoveKind::Rollback,
+        }
+    }
+
+    fn cleared(&self) -> Option<&Cleared> {
+        match self {
+            Self::Build => None,
+            Self::Promotion(cleared, _) | Self::Rollback(cleared) => Some(cleared),
+        }
+    }
+}
+
+/// All that moving a stage needs: decided before anything is written.
+pub(super) struct MovePlan {
+    pub(super) stage: Stage,
+    pub(super) kind: MoveKind,
+    pub(super) from: Option<StageName>,
+    /// What the stage is moved to.
+    pub(super) manifest: Manifest,
+    pub(super) version: String,
+    pub(super) at: Timestamp,
+    pub(super) previous: Vec<Digest>,
+    pub(super) replaces: Option<Digest>,
+    /// Beside the moving tag, one that never moves.
+    pub(super) immutable_tag: Tag,
+    pub(super) gates: Vec<(GateName, Verdict)>,
+    pub(super) relied_on: Vec<Digest>,
+    /// A record that says this already: an earlier run wrote it and did not finish.
+    pub(super) existing: Option<Digest>,
+    /// What was at cosign's tag in one repository, if that was read already.
+    pub(super) attestations: Option<(Location, Option<Manifest>)>,
+}
+
+impl MovePlan {
+    /// Plans a move of a stage to a manifest.
+    pub(super) fn new(
+        context: &Context<'_>,
+        stage: &Stage,
+        state: &StageState,
+        listing: &Listing,
+        manifest: Manifest,
+        version: String,
+        authority: &Authority<'_>,
+    ) -> Self {
+        let digest = manifest.digest();
+        // A record that says this move already is taken up: one that was stopped half-way, or that has been done. Any
+        // other move needs a record of its own.
+        let is_whole = !matches!(state.agreement, Agreement::Unrecorded | Agreement::Broken);
+        let may_take_up = is_whole && (state.agreement == Agreement::Unfinished || state.current == Some(digest));
+        let existing = state
+            .moves
+            .iter()
+            .find(|entry| may_take_up && state.heads.contains(&entry.record) && entry.digest == digest);
+        let now = context.now();
+        let newest = state.moves.iter().map(|entry| entry.at).max();
+        // Histories are sorted by time: a clock that is behind must not put this move before older ones.
+        let at = newest.map_or(now, |newest| now.max(newest.saturating_add(1.second()).unwrap_or(now)));
+        let cleared = authority.cleared();
+        Self {
+            stage: stage.clone(),
+            kind: authority.kind(),
+            from: match authority {
+                Authority::Promotion(_, from) => Some((*from).clone()),
+                Authority::Build | Authority::Rollback(_) => None,
+            },
+            manifest,
+            version,
+            at: existing.map_or(at, |entry| entry.at),
+            previous: state.heads.clone(),
+            replaces: state.current,
+            immutable_tag: existing.map_or_else(|| immutable_tag(stage, listing, at), |entry| entry.tag.clone()),
+            gates: cleared.map(|cleared| cleared.gates().to_vec()).unwrap_or_default(),
+            relied_on: Vec::new(),
+            existing: existing.map(|entry| entry.record),
+            attestations: None,
+        }
+    }
+
+    pub(super) fn seen_attestations(&self, location: &Location) -> Seen {
+        match &self.attestations {
+            Some((seen, manifest)) if seen == location => Seen::Read(manifest.clone()),
+            _ => Seen::Unread,
+        }
+    }
+
+    /// Whether anything is left to do.
+    pub(super) fn is_done(&self, places: &[Place], listing: &Listing) -> bool {
+        let there = |place: &Place| place.current.as_ref().map(Manifest::digest) == Some(self.manifest.digest());
+        self.existing.is_some() && places.iter().all(there) && listing.has(&self.immutable_tag)
+    }
+
+    pub(super) fn statements(&self, context: &Context<'_>) -> Vec<Statement> {
+        let digest = self.manifest.digest();
+        let name = self.stage.repositories[0].to_string();
+        let promotion = Promotion {
+            kind: match self.kind {
+                MoveKind::Enter => PromotionKind::Enter,
+                MoveKind::Promote => PromotionKind::Promote,
+                MoveKind::Rollback => PromotionKind::Rollback,
+            },
+            stage: self.stage.name.clone(),
+            from: self.from.clone(),
+            version: self.version.clone(),
+            previous: self.previous.clone(),
+            replaces: self.replaces,
+            tag: self.immutable_tag.clone(),
+            at: self.at,
+            by: context.actor.to_owned(),
+            gates: self.gates.iter().map(outcome).collect(),
+            reason: None,
+        };
+        let mut statements = vec![Statement::about(&name, digest, Predicate::Promotion(promotion))];
+        // A build enters the first stage without being judged: there is no verification to sum up.
+        if self.kind != MoveKind::Enter {
+            statements.push(Statement::about(&name, digest, Predicate::Summary(self.summary(&name))));
+        }
+        statements
+    }
+
+    fn summary(&self, name: &str) -> Summary {
+        let rules: Vec<_> = self.gates.iter().map(|(gate, _)| gate.as_str()).collect();
+        Summary {
+            verifier: uri::TOOL.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            at: self.at,
+            resource: match &self.stage.repositories[0] {
+                Location::Registry { .. } => format!("oci://{name}"),
+                Location::Layout(_) => name.to_owned(),
+            },
+            policy: SummaryPolicy {
+                uri: format!("{}policy/{}/{}", uri::OURS, self.kind.as_str(), self.stage.name),
+                digest: Digest::of(rules.join("\n").as_bytes()),
+            },
+            inputs: self
+                .relied_on
+                .iter()
+                .map(|digest| InputAttestation {
+                    uri: format!("{name}@{digest}"),
+                    digest: *digest,
+                })
+                .collect(),
+            result: SummaryResult::Passed,
+            levels: vec![format!(
+                "IAMSHIP_STAGE_{}",
+                self.stage.name.as_str().to_uppercase().replace('-', "_")
+            )],
+        }
+    }
+}
+
+fn outcome((gate, verdict): &(GateName, Verdict)) -> GateOutcome {
+    GateOutcome {
+        gate: gate.as_str().to_owned(),
+        verdict: if verdict.is_hold() {
+            Outcome::Hold
+        } else {
+            Outcome::Pass
+        },
+        because: verdict.because().to_owned(),
+    }
+}
+
+/// `<stage>-<UTC date>-<n>`, the first that is free.
+fn immutable_tag(stage: &Stage, listing: &Listing, at: Timestamp) -> Tag {
+    let prefix = format!("{}-{}-", stage.name, at.strftime("%Y-%m-%d"));
+    let taken = listing
+        .tags()
+        .iter()
+        .filter_map(|tag| tag.as_str().strip_prefix(&prefix)?.parse::<u32>().ok());
+    let number = taken.max().unwrap_or(0).saturating_add(1);
+    #[expect(
+        clippy::expect_used,
+        reason = "a stage's name, a date and a number: at most 54 characters of a tag"
+    )]
+    format!("{prefix}{number}").parse().expect("a tag")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_immutable_tag_counts_the_day() {
+        let at: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
+        let tags = ["prod-2026-01-02-1", "prod-2026-01-02-9", "prod-2026-01-01-30", "prod"];
+        let listing = Listing::new(tags.map(|tag| tag.parse().unwrap()));
+        let stage = crate::ops::fixture::stage("prod");
+        assert_eq!(immutable_tag(&stage, &listing, at).as_str(), "prod-2026-01-02-10");
+    }
+}

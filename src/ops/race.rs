@@ -1,0 +1,130 @@
+//! Two moves of one stage at the same moment: no registry has a lock, so it is settled afterwards, the same way by both.
+//!
+//! Each writes its record before it looks whether the stage is still what it read, and its tag after that. So either
+//! the later one sees the other's tag and stops, or both see both records once they have written their tags. Then the
+//! move whose statement has the lower digest wins; the other gives the tag to it. Both are told.
+
+use super::move_plan::MovePlan;
+use super::stage_move::{Overtaken, Place};
+use super::view::{View, required_manifest};
+use super::{Context, Event, OpsError};
+use crate::attest::HistoryTag;
+use crate::image::{Digest, Target};
+use crate::promotion::{Depth, Listing, Move, stage_state};
+
+/// How a move stands after its tags were written.
+pub(super) enum Settled {
+    /// It stands.
+    Stands,
+    /// Another one does.
+    Lost(Overtaken),
+}
+
+/// Looks for rivals in a listing that was read after the tags were written, and settles. `now` is what each place's tag
+/// pointed at then.
+pub(super) async fn settle(
+    context: &Context<'_>,
+    plan: &MovePlan,
+    record: Digest,
+    places: &[Place],
+    view: &View,
+    listing: &Listing,
+    now: &[Option<Digest>],
+) -> Result<Settled, OpsError> {
+    let rivals = rivals(context, plan, record, view, listing).await?;
+    let own = rivals.iter().find(|entry| entry.record == record);
+    let Some(winner) = rivals
+        .iter()
+        .filter(|entry| entry.record != record)
+        .min_by_key(|entry| entry.statement)
+    else {
+        return stands(plan, places, now);
+    };
+    let both = format!(
+        "`{}` moved `{}` to {} at the same moment",
+        winner.by, plan.stage.name, winner.digest
+    );
+    let wins = own.is_some_and(|own| own.statement < winner.statement);
+    let digest = if wins { plan.manifest.digest() } else { winner.digest };
+    for place in places {
+        give_tag(plan, place, view, digest).await?;
+    }
+    if wins {
+        let text = format!("{both}; this move wins, and the other is told");
+        context.events.tell(Event::Warning(&text));
+        return Ok(Settled::Stands);
+    }
+    Ok(Settled::Lost(Overtaken {
+        because: format!("{both}, and that move wins"),
+        help: format!("iamship history {}", plan.stage.name),
+    }))
+}
+
+/// Without rivals on record, the tags must be what was written.
+fn stands(plan: &MovePlan, places: &[Place], now: &[Option<Digest>]) -> Result<Settled, OpsError> {
+    let other = places
+        .iter()
+        .zip(now)
+        .find(|(_, now)| **now != Some(plan.manifest.digest()));
+    Ok(match other {
+        None => Settled::Stands,
+        Some((place, now)) => {
+            let what = now.map_or_else(|| "it is gone".to_owned(), |now| format!("it is {now}"));
+            Settled::Lost(Overtaken {
+                because: format!(
+                    "`{}` was moved to {}, and a moment later {what}",
+                    place.location.reference(&plan.stage.tag),
+                    plan.manifest.digest()
+                ),
+                help: format!("iamship history {}", plan.stage.name),
+            })
+        }
+    })
+}
+
+/// This move and those that came from the same state and were not there when it was planned.
+async fn rivals(
+    context: &Context<'_>,
+    plan: &MovePlan,
+    record: Digest,
+    view: &View,
+    listing: &Listing,
+) -> Result<Vec<Move>, OpsError> {
+    let known = view.listing.history(&plan.stage.name);
+    let history = listing.history(&plan.stage.name);
+    let is_new = |entry: &&HistoryTag| !known.contains(entry);
+    let new = history.iter().filter(is_new).count();
+    if history.iter().filter(is_new).all(|entry| entry.names(&record)) {
+        return Ok(Vec::new());
+    }
+    let trusted = context.keys.trusted();
+    let depth = Depth::Moves(new.saturating_add(known.len().min(1)).min(64));
+    let state = stage_state(&*view.store, listing, &plan.stage.name, None, depth, trusted).await?;
+    let was_known = |entry: &Move| known.iter().any(|tag| tag.names(&entry.record));
+    let is_sibling = |entry: &Move| {
+        entry.previous == plan.previous || entry.previous.iter().any(|parent| plan.previous.contains(parent))
+    };
+    // What came after this move is no rival.
+    let moves = state
+        .moves
+        .into_iter()
+        .filter(|entry| !was_known(entry) && is_sibling(entry));
+    Ok(moves.collect())
+}
+
+/// Makes a place's tag point at the winner, if it does not.
+async fn give_tag(plan: &MovePlan, place: &Place, view: &View, digest: Digest) -> Result<(), OpsError> {
+    let (store, tag) = (&*place.store, &plan.stage.tag);
+    let now = store.resolve(tag).await?;
+    // A third one may have come since; it knows of these two.
+    if now == Some(digest) || now != Some(plan.manifest.digest()) && digest != plan.manifest.digest() {
+        return Ok(());
+    }
+    let manifest = if digest == plan.manifest.digest() {
+        plan.manifest.clone()
+    } else {
+        required_manifest(&*view.store, digest).await?
+    };
+    store.push_manifest(&manifest, &Target::from(tag)).await?;
+    Ok(())
+}

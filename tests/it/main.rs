@@ -4,6 +4,7 @@ mod attest;
 mod build;
 mod check;
 mod completions;
+mod corpus;
 mod cosign;
 mod history;
 mod init;

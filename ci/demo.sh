@@ -13,7 +13,7 @@ else
   trap 'rm -rf "$folder"' EXIT
 fi
 cd "$folder"
-export IAMSHIP_KEY_PASSWORD=demo
+export IAMSHIP_KEY_PASSWORD=demo IAMSHIP_ACTOR=${USER:-demo}
 
 # Shows a command as a person would type it, and runs it.
 run() {

@@ -52,7 +52,7 @@ pub(super) async fn run(context: &Context<'_>, shell: &Shell) -> Outcome {
 fn tests(row: &Row, shell: &Shell) -> String {
     match (row.digest, row.tests.as_slice()) {
         (None, _) => "-".to_owned(),
-        (Some(_), []) => shell.paint("no", Paint::Warning),
+        (Some(_), []) => shell.paint("no", Paint::Faint),
         (Some(_), tests) => {
             let each: Vec<_> = tests.iter().map(|test| tested(test, shell)).collect();
             each.join(", ")

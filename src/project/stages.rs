@@ -66,7 +66,7 @@ fn read_stage(
     let test = read_test(&table);
     let leave = read_leave(&table, &test);
     let enter = table.table("enter", "`enter`");
-    let approvals = enter.get("approvals").and_then(|value| value.count(MOST_APPROVALS));
+    let approvals = enter.get("approvals").and_then(|value| required_approvals(&value));
     enter.finish();
     table.finish();
     let stage = Stage {
@@ -83,6 +83,17 @@ fn read_stage(
         test,
     };
     Some((stage, tag_span))
+}
+
+/// No gate counts approvals yet, and a rule that is read and not kept would let through what it should stop.
+fn required_approvals(value: &Value<'_>) -> Option<u32> {
+    match value.count(MOST_APPROVALS)? {
+        0 => Some(0),
+        _ => value.refuse(
+            "approvals are not supported by this version".to_owned(),
+            "leave `approvals` out, and let your pipeline ask before it promotes".to_owned(),
+        ),
+    }
 }
 
 fn stage_tag(value: &Value<'_>) -> Option<Tag> {

@@ -42,7 +42,7 @@ secrets = ["file:/run/secrets/dev", "env:DEV_"]
 name = "prod"
 tag = "production"
 repository = ["eu.example.com/iam/idsvr", "oci:mirror"]
-enter = { approvals = 2 }
+enter = { approvals = 0 }
 leave = { tests = [] }
 
 [stage.test]
@@ -100,7 +100,7 @@ fn everything_that_can_be_said_is_understood() {
     assert_eq!(dev.leave.tests, ["static"]);
     assert_eq!(
         (prod.tag.as_str(), prod.repositories.len(), prod.enter.approvals),
-        ("production", 2, 2)
+        ("production", 2, 0)
     );
     assert_eq!((prod.leave.tests.len(), prod.test.suite.as_str()), (0, "smoke"));
     assert_eq!(project.position(&prod.name), Some(1));
@@ -389,8 +389,15 @@ const CASES: &[(&str, &str, Code, &str, &str)] = {
             "\"eu.example.com/iam/idsvr\"",
             "twice",
         ),
-        ("approvals = 2", "approvals = -1", Invalid, "-1", "from 0 to 100"),
-        ("approvals = 2", "approvals = \"2\"", Syntax, "\"2\"", "a whole number"),
+        (
+            "approvals = 0",
+            "approvals = 2",
+            Invalid,
+            "2",
+            "not supported by this version",
+        ),
+        ("approvals = 0", "approvals = -1", Invalid, "-1", "from 0 to 100"),
+        ("approvals = 0", "approvals = \"2\"", Syntax, "\"2\"", "a whole number"),
         ("approvals", "aprovals", Key, "aprovals", "did you mean `approvals`?"),
         (
             "tests = []",
@@ -456,7 +463,7 @@ fn all_problems_come_at_once_in_the_order_of_the_file() {
         .replacen("insecure = true", "insecur = true", 1)
         .replacen("\"off\"", "false", 1)
         .replacen("env/dev.env", "env/none.env", 1)
-        .replacen("approvals = 2", "approvals = 1000", 1);
+        .replacen("approvals = 0", "approvals = 1000", 1);
     let codes: Vec<_> = told(&text).into_iter().map(|(code, place, _)| (code, place)).collect();
     let expected = [
         (Code::ProjectInvalid, "\"curty\""),

@@ -9,6 +9,7 @@ mod cosign;
 mod history;
 mod init;
 mod keygen;
+mod ledger;
 mod lock;
 mod parameters;
 mod promote;

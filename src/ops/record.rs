@@ -16,27 +16,27 @@ const TRIES: usize = 5;
 
 /// Writes a record under a tag. Usually one request: its blobs are pushed only when the store asks for them.
 pub(super) async fn write_record(store: &dyn Store, record: &Record, tag: &Tag) -> Result<(), OpsError> {
-    let written = put_record(store, record, tag).await?;
-    list_record(store, record, written).await
-}
-
-/// The first half of [`write_record`]: the record is there.
-pub(super) async fn put_record(store: &dyn Store, record: &Record, tag: &Tag) -> Result<Pushed, OpsError> {
-    // What is larger than the empty blob is this record's own: the store can't have it yet.
-    let own = record
-        .blobs()
-        .iter()
-        .filter(|(blob, _)| blob.digest != Descriptor::empty().digest);
-    push_blobs(store, own).await?;
-    Ok(push_unlisted_with_blobs(store, record.manifest(), record.blobs(), &tag.into()).await?)
-}
-
-/// The second half: other tools find it too, also where the store has no list of referrers.
-pub(super) async fn list_record(store: &dyn Store, record: &Record, written: Pushed) -> Result<(), OpsError> {
+    let written = put_record(store, record.manifest(), record.blobs(), tag).await?;
+    // Other tools find it too, also where the store has no list of referrers of its own.
     if written.listed == Listed::NotYet {
         store.list_referrer(record.manifest()).await?;
     }
     Ok(())
+}
+
+/// Writes a record's manifest under a tag, and no list of referrers.
+pub(super) async fn put_record(
+    store: &dyn Store,
+    manifest: &Manifest,
+    blobs: &[(Descriptor, Bytes)],
+    tag: &Tag,
+) -> Result<Pushed, OpsError> {
+    // What is larger than the empty blob is this record's own: the store can't have it yet.
+    let own = blobs
+        .iter()
+        .filter(|(blob, _)| blob.digest != Descriptor::empty().digest);
+    push_blobs(store, own).await?;
+    Ok(push_unlisted_with_blobs(store, manifest, blobs, &tag.into()).await?)
 }
 
 /// Pushes blobs side by side.
@@ -143,8 +143,18 @@ impl<'a> Addition<'a> {
         Ok(())
     }
 
-    /// Writes, and looks again: no registry has compare-and-swap, so a concurrent writer may have overwritten it, and
-    /// then it is added once more.
+    /// Writes, and does not look again: what is lost to a concurrent writer stands in its record all the same. For a
+    /// promotion, whose requests count.
+    pub(super) async fn write_once(self) -> Result<(), OpsError> {
+        let Some(projection) = &self.projection else {
+            return Ok(());
+        };
+        let target = Target::from(&self.tag);
+        push_with_blobs(self.store, &projection.manifest, &projection.blobs, &target).await?;
+        Ok(())
+    }
+
+    /// Writes. Where somebody else wrote since it was read, what they added is taken in and it is written once more.
     pub(super) async fn write(mut self) -> Result<(), OpsError> {
         let target = Target::from(&self.tag);
         for _ in 0..TRIES {

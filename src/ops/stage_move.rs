@@ -6,19 +6,23 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::future::try_join_all;
 
 use super::move_plan::MovePlan;
 use super::put_back::put_back;
 use super::race::{self, Settled};
-use super::record::{list_record, prepare_attestations, push_empty_blob, put_record};
+use super::record::{Addition, prepare_attestations, put_record};
 use super::view::View;
 use super::{Context, OpsError};
 use crate::attest::{Envelope, Envelopes, Record, RecordKind};
-use crate::image::{Digest, Location, Manifest, Target};
+use crate::image::{Descriptor, Digest, Location, Manifest, Tag, Target};
 use crate::project::Stage;
 use crate::promotion::{Listing, MoveKind};
-use crate::store::Store;
+use crate::store::{Store, read_blob};
+
+/// The largest envelope of a promotion: 1 MiB.
+const MAX_ENVELOPE_BYTES: u64 = 1 << 20;
 
 /// A stage in one of its repositories.
 pub(super) struct Place {
@@ -80,32 +84,41 @@ pub(super) async fn apply(
     places: &[Place],
     view: &View,
 ) -> Result<Outcome, OpsError> {
-    let (record, envelopes) = match plan.existing {
-        Some(record) => {
-            if let Some(overtaken) = changed_since(plan, places).await? {
-                return Ok(Outcome::Overtaken(overtaken));
-            }
-            take_up_record(plan, record, places, view).await?
-        }
-        None => match write_record(context, plan, places).await? {
-            Written::Record(record, envelopes) => (record, envelopes),
-            Written::Overtaken(overtaken) => return Ok(Outcome::Overtaken(overtaken)),
-        },
+    let recorded = match plan.existing {
+        Some(record) => Recorded::take_up(plan, record, view).await?,
+        None => Recorded::sign(context, plan).await?,
     };
+    context.step(format!("recording the move of `{}`", plan.stage.name));
+    let for_verifiers = for_verifiers(plan.kind, &recorded.envelopes);
+    let prepare = places.iter().map(|place| {
+        let seen = plan.seen_attestations(&place.location);
+        prepare_attestations(&*place.store, plan.manifest.digest(), for_verifiers, seen)
+    });
+    let write = async {
+        try_join_all(places.iter().map(|place| recorded.write(place))).await?;
+        // Only now: whoever moves the stage at the same time has written a record before, too.
+        changed_since(plan, places).await
+    };
+    let (changed, additions) = futures::try_join!(write, try_join_all(prepare))?;
+    if let Some(overtaken) = changed {
+        return Ok(Outcome::Overtaken(overtaken));
+    }
     move_tags(context, plan, places).await?;
     let resolve = places.iter().map(|place| place.store.resolve(&plan.stage.tag));
     let (listing, now) = futures::try_join!(Listing::read(&*view.store), try_join_all(resolve))?;
-    if let Settled::Lost(overtaken) = race::settle(context, plan, record, places, view, &listing, &now).await? {
+    if let Settled::Lost(overtaken) =
+        race::settle(context, plan, recorded.digest(), places, view, &listing, &now).await?
+    {
         return Ok(Outcome::Overtaken(overtaken));
     }
-    finish(plan, places, &envelopes).await?;
+    finish(plan, places, additions).await?;
     let repositories = places.iter().map(|place| Moved {
         location: place.location.clone(),
         reference: place.location.reference(&plan.stage.tag).to_string(),
         moved: !is_there(plan, place),
     });
     Ok(Outcome::Moved {
-        record,
+        record: recorded.digest(),
         repositories: repositories.collect(),
     })
 }
@@ -131,33 +144,79 @@ async fn changed_since(plan: &MovePlan, places: &[Place]) -> Result<Option<Overt
     }))
 }
 
-/// What came of writing a record.
-enum Written {
-    Record(Digest, Vec<Envelope>),
-    Overtaken(Overtaken),
+/// The record that says the move, and what it holds.
+struct Recorded {
+    manifest: Manifest,
+    blobs: Vec<(Descriptor, Bytes)>,
+    tag: Tag,
+    envelopes: Vec<Envelope>,
 }
 
-/// Writes the record to every repository; beside the list of referrers, looks once more whether the stage is what was
-/// judged.
-async fn write_record(context: &Context<'_>, plan: &MovePlan, places: &[Place]) -> Result<Written, OpsError> {
-    let key = context.keys.signing_key().await?;
-    let statements = plan.statements(context);
-    let envelopes: Vec<_> = statements
-        .iter()
-        .map(|statement| Envelope::sign(statement, &key))
-        .collect();
-    let record = Record::new(RecordKind::Promoted, &plan.manifest.descriptor(), &envelopes);
-    let tag = record.history_tag(&plan.stage.name, plan.at);
-    context.step(format!("recording the move of `{}`", plan.stage.name));
-    let put = places.iter().map(|place| put_record(&*place.store, &record, &tag));
-    let written = try_join_all(put).await?;
-    let list = places.iter().zip(written);
-    let list = list.map(|(place, written)| list_record(&*place.store, &record, written));
-    let (changed, _) = futures::try_join!(changed_since(plan, places), try_join_all(list))?;
-    Ok(match changed {
-        Some(overtaken) => Written::Overtaken(overtaken),
-        None => Written::Record(record.manifest().digest(), envelopes),
-    })
+impl Recorded {
+    /// A new one.
+    async fn sign(context: &Context<'_>, plan: &MovePlan) -> Result<Self, OpsError> {
+        let key = context.keys.signing_key().await?;
+        let statements = plan.statements(context);
+        let envelopes: Vec<_> = statements
+            .iter()
+            .map(|statement| Envelope::sign(statement, &key))
+            .collect();
+        let record = Record::new(RecordKind::Promoted, &plan.manifest.descriptor(), &envelopes);
+        Ok(Self {
+            manifest: record.manifest().clone(),
+            blobs: record.blobs().to_vec(),
+            tag: record.history_tag(&plan.stage.name, plan.at),
+            envelopes,
+        })
+    }
+
+    /// One that an earlier run wrote.
+    async fn take_up(plan: &MovePlan, record: Digest, view: &View) -> Result<Self, OpsError> {
+        let history = view.listing.history(&plan.stage.name);
+        let tag = history
+            .iter()
+            .find(|entry| entry.names(&record))
+            .map(|entry| entry.to_tag());
+        let (Some(tag), Some(manifest)) = (tag, view.store.manifest(&record.into()).await?) else {
+            return Err(OpsError::world(format!(
+                "the record {record} vanished while it was read"
+            )));
+        };
+        let unreadable = |why: String| OpsError::world(format!("the record {record} can't be read: {why}"));
+        let content = Record::read(&manifest).map_err(|error| unreadable(error.to_string()))?;
+        let mut blobs = vec![(Descriptor::empty(), Bytes::from_static(b"{}"))];
+        let envelopes = match content.envelopes {
+            Envelopes::Inside(envelopes) => envelopes,
+            Envelopes::Blobs(descriptors) => {
+                let mut envelopes = Vec::new();
+                for descriptor in descriptors {
+                    let bytes = read_blob(&*view.store, &descriptor, MAX_ENVELOPE_BYTES).await?;
+                    envelopes.push(Envelope::parse(bytes.clone()).map_err(|error| unreadable(error.to_string()))?);
+                    blobs.push((descriptor, bytes));
+                }
+                envelopes
+            }
+        };
+        Ok(Self {
+            manifest,
+            blobs,
+            tag,
+            envelopes,
+        })
+    }
+
+    fn digest(&self) -> Digest {
+        self.manifest.digest()
+    }
+
+    /// Writes it to a repository.
+    ///
+    /// It is not added to OCI's fallback list of referrers, where a registry has no list of its own: a move is found by
+    /// its stage's history tags, and the list would cost three requests a promotion.
+    async fn write(&self, place: &Place) -> Result<(), OpsError> {
+        put_record(&*place.store, &self.manifest, &self.blobs, &self.tag).await?;
+        Ok(())
+    }
 }
 
 /// Moves the tag in every repository, or puts back those that were moved.
@@ -174,13 +233,9 @@ async fn move_tags(context: &Context<'_>, plan: &MovePlan, places: &[Place]) -> 
 }
 
 /// What general verifiers read, then the immutable tag, which says that the move was finished.
-async fn finish(plan: &MovePlan, places: &[Place], envelopes: &[Envelope]) -> Result<(), OpsError> {
-    let digest = plan.manifest.digest();
-    let for_verifiers = for_verifiers(plan.kind, envelopes);
-    let finished = places.iter().map(|place| async move {
-        let seen = plan.seen_attestations(&place.location);
-        let addition = prepare_attestations(&*place.store, digest, for_verifiers, seen).await?;
-        addition.write().await?;
+async fn finish(plan: &MovePlan, places: &[Place], additions: Vec<Addition<'_>>) -> Result<(), OpsError> {
+    let finished = places.iter().zip(additions).map(|(place, addition)| async move {
+        addition.write_once().await?;
         let immutable = Target::from(&plan.immutable_tag);
         place.store.push_manifest(&plan.manifest, &immutable).await?;
         Ok::<_, OpsError>(())
@@ -196,40 +251,6 @@ fn for_verifiers(kind: MoveKind, envelopes: &[Envelope]) -> &[Envelope] {
         MoveKind::Enter => &[],
         MoveKind::Promote | MoveKind::Rollback => &envelopes[envelopes.len().min(1)..],
     }
-}
-
-/// Brings a record that an earlier run wrote to every repository, with its projection.
-async fn take_up_record(
-    plan: &MovePlan,
-    record: Digest,
-    places: &[Place],
-    view: &View,
-) -> Result<(Digest, Vec<Envelope>), OpsError> {
-    let history = view.listing.history(&plan.stage.name);
-    let tag = history
-        .iter()
-        .find(|entry| entry.names(&record))
-        .map(|entry| entry.to_tag());
-    let (Some(tag), Some(manifest)) = (tag, view.store.manifest(&record.into()).await?) else {
-        return Err(OpsError::world(format!(
-            "the record {record} vanished while it was read"
-        )));
-    };
-    let envelopes = match Record::read(&manifest).map(|content| content.envelopes) {
-        Ok(Envelopes::Inside(envelopes)) => envelopes,
-        _ => return Err(OpsError::world(format!("the record {record} can't be read"))),
-    };
-    try_join_all(places.iter().map(|place| async {
-        if place.location != view.location {
-            push_empty_blob(&*place.store).await?;
-            place.store.push_unlisted(&manifest, &Target::from(&tag)).await?;
-        }
-        // The earlier run may have been stopped between the record and the list of referrers.
-        place.store.list_referrer(&manifest).await?;
-        Ok::<_, OpsError>(())
-    }))
-    .await?;
-    Ok((record, envelopes))
 }
 
 /// What helps after a move that broke off.

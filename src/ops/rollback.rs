@@ -7,7 +7,8 @@ use super::stage_move;
 use super::view::{self, digest_of, ledger_location, required_manifest};
 use super::{Context, OpsError};
 use crate::image::{Digest, Manifest};
-use crate::promotion::{Depth, Evidence, Kind, Move, MoveKind, Request, judge, stage_state};
+use crate::project::Stage;
+use crate::promotion::{Agreement, Depth, Evidence, Kind, Move, MoveKind, Request, judge, stage_state};
 
 /// How far back a history is read.
 const MAX_MOVES: usize = 500;
@@ -30,10 +31,12 @@ pub async fn plan(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<Pla
     let state = stage_state(&*view.store, &view.listing, &stage.name, current, depth, trusted).await?;
     let digest = match &wish.digest {
         Some(text) => digest_of(view, text).await?,
-        None => previous_good(&state.moves, current).ok_or_else(|| {
-            OpsError::input(format!("nothing else ran in `{}` before", stage.name))
-                .help(format!("iamship history {}", stage.name))
-        })?,
+        // What runs without a record has no place in the history: the newest on record is what ran before it.
+        None if state.agreement == Agreement::Unrecorded => previous_good(&state.moves, None)
+            .filter(|digest| Some(*digest) != current)
+            .or_else(|| previous_good(&state.moves, current))
+            .ok_or_else(|| nothing_before(stage))?,
+        None => previous_good(&state.moves, current).ok_or_else(|| nothing_before(stage))?,
     };
     let candidate = view.ledger(context).candidate(digest, &stage.name).await?;
     let problems = candidate
@@ -51,6 +54,7 @@ pub async fn plan(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<Pla
         to: state,
         before_to: None,
         required_suites: Vec::new(),
+        own_suite: stage.test.suite.clone(),
         fingerprint: None,
         value_problems: problems.unwrap_or_default(),
         candidate,
@@ -82,6 +86,11 @@ pub async fn plan(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<Pla
         });
     }
     Ok(plan)
+}
+
+fn nothing_before(stage: &Stage) -> OpsError {
+    OpsError::input(format!("nothing else ran in `{}` before", stage.name))
+        .help(format!("iamship history {}", stage.name))
 }
 
 /// The digest that ran before the one that runs now, of those that nobody has taken back.

@@ -2,6 +2,7 @@
 
 use std::io::Cursor;
 
+use jiff::{Timestamp, ToSpan as _};
 use secrecy::ExposeSecret as _;
 
 use super::inputs::{self, StageReading};
@@ -16,6 +17,7 @@ use crate::checks::{self, StageInput};
 use crate::diagnostic::{Diagnostic, Source};
 use crate::image::{Digest, LayerBounds, Manifest, config_layer, read_layer_files};
 use crate::project::{Project, Stage, check_suite_name};
+use crate::promotion::TestFacts;
 use crate::store::read_blob;
 use crate::values::{Contract, fingerprint};
 
@@ -39,6 +41,8 @@ pub struct Report {
     subject: Manifest,
     contract: Contract,
     reading: StageReading,
+    /// When the newest result of the suite, if there is one, was told.
+    newest: Option<Timestamp>,
 }
 
 impl Report {
@@ -55,6 +59,14 @@ struct Subject<'p> {
     manifest: Manifest,
     contract: Contract,
     reading: StageReading,
+    /// The newest result of each suite so far.
+    tests: Vec<TestFacts>,
+}
+
+impl Subject<'_> {
+    fn newest(&self, suite: &str) -> Option<Timestamp> {
+        self.tests.iter().find(|facts| facts.suite == suite).map(|facts| facts.at)
+    }
 }
 
 /// The digest that is meant (what the stage runs when none is named), with its signed contract.
@@ -94,6 +106,7 @@ async fn subject<'p>(context: &Context<'p>, stage: &str, digest: Option<&str>) -
         manifest,
         contract,
         reading,
+        tests: candidate.tests,
     })
 }
 
@@ -123,6 +136,7 @@ pub async fn run(context: &Context<'_>, stage: &str, digest: Option<&str>) -> Re
         outcome: if failed { Outcome::Failed } else { Outcome::Passed },
         checks,
         url: None,
+        newest: subject.newest(&subject.stage.test.suite),
         subject: subject.manifest,
         contract: subject.contract,
         reading: subject.reading,
@@ -164,6 +178,7 @@ pub async fn take_over(
     let subject = subject(context, stage, digest).await?;
     Ok(Report {
         digest: subject.manifest.digest(),
+        newest: subject.newest(&result.suite),
         suite: result.suite,
         checks: report.map(outcomes).unwrap_or_default(),
         outcome: if passed { Outcome::Passed } else { Outcome::Failed },
@@ -200,7 +215,7 @@ pub async fn record(context: &Context<'_>, stage: &str, report: &Report) -> Resu
         suite: report.suite.clone(),
         values,
         checks: report.checks.clone(),
-        at: context.now(),
+        at: later_than(report.newest, context.now()),
         by: context.actor.to_owned(),
         url: report.url.clone(),
     };
@@ -220,6 +235,14 @@ pub async fn record(context: &Context<'_>, stage: &str, report: &Report) -> Resu
         super::record::project_attestations(&*store, report.digest, std::slice::from_ref(&envelope)),
     )?;
     Ok(record.manifest().digest())
+}
+
+/// The newest result counts, and times are told to the second: a second test in one second, or on a clock that is
+/// behind, must still come after the first.
+fn later_than(newest: Option<Timestamp>, now: Timestamp) -> Timestamp {
+    newest.map_or(now, |newest| {
+        now.max(newest.saturating_add(1.second()).unwrap_or(now))
+    })
 }
 
 /// The configuration files of a digest, from the layer itself: what was built counts, not the working tree.

@@ -69,15 +69,13 @@ pub async fn stage_state(
         .iter()
         .filter(|entry| state.heads.contains(&entry.record))
         .collect();
-    let has_all = state.moves.iter().flat_map(|entry| &entry.previous).all(|record| {
-        let read = state.moves.iter().any(|entry| entry.is_recorded_by(record));
-        read || tags.iter().any(|tag| tag.names(record))
-    });
-    state.agreement = if has_all {
+    let missing = missing(&state.moves, tags);
+    state.agreement = if missing.is_empty() {
         Agreement::of(current, &newest, |entry| listing.has(&entry.tag))
     } else {
         Agreement::Broken
     };
+    state.ignored.extend(missing);
     Ok(state)
 }
 
@@ -118,6 +116,26 @@ fn refuse_garbage(store: &dyn Store, state: &StageState) -> Result<(), StoreErro
             state.ignored[0]
         ),
     })
+}
+
+/// Records that a signed `previous` names and no tag of the stage does: somebody took them away.
+fn missing(moves: &[Move], tags: &[HistoryTag]) -> Vec<String> {
+    let is_there = |record: &Digest| {
+        let read = moves.iter().any(|entry| entry.is_recorded_by(record));
+        read || tags.iter().any(|tag| tag.names(record))
+    };
+    let links = moves
+        .iter()
+        .flat_map(|entry| entry.previous.iter().map(move |record| (entry, record)));
+    links
+        .filter(|(_, record)| !is_there(record))
+        .map(|(entry, record)| {
+            format!(
+                "the move to {} at {} came after another one, whose record {record} is not there any more",
+                entry.digest, entry.at
+            )
+        })
+        .collect()
 }
 
 /// Records of moves that no other has as `previous`, in the order of `moves`.

@@ -85,5 +85,8 @@ fn people_read_one_row_a_move() {
     project.promote("dev", "staging");
     let run = project.run("history staging");
     run.expect_code(0);
-    insta::assert_snapshot!(masked(&run.stdout), @"");
+    insta::assert_snapshot!(masked(&run.stdout), @r"
+    AT                   HOW      VERSION           DIGEST        FROM  BY      TAG
+    TIME  promote  1.0-…  …  dev   tester  staging-DAY-N
+    ");
 }

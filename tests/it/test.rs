@@ -87,17 +87,22 @@ fn values_that_do_not_fit_fail_and_are_recorded() {
 #[test]
 fn a_value_that_breaks_the_xml_or_two_files_apart_fails() {
     let project = Project::new();
-    // Two files that agree only as long as both parameters have one value.
-    project.edit("config/facilities.xml", "#{DB_USERNAME}", "#{DB_USERNAME}");
+    // Another file has a data source of its own, as long as a value keeps the two apart.
     let facilities = project.read("config/facilities.xml");
-    project.write("config/more.xml", &facilities.replace("#{DB_USERNAME}", "#{DB_OWNER}"));
+    let more = facilities
+        .replace("accounts-db", "#{OTHER_DB}")
+        .replace("#{DB_USERNAME}", "other");
+    project.write("config/more.xml", &more);
     for stage in ["dev", "staging", "prod"] {
-        project.append(&format!("env/{stage}.env"), "DB_OWNER=idsvr\n");
+        project.append(&format!("env/{stage}.env"), "OTHER_DB=other-db\n");
     }
     project.build();
     let good = project.read("env/dev.env");
     project.json("test dev", 0);
-    project.write("env/dev.env", &good.replace("DB_OWNER=idsvr", "DB_OWNER=another"));
+    project.write(
+        "env/dev.env",
+        &good.replace("OTHER_DB=other-db", "OTHER_DB=accounts-db"),
+    );
     let conflict = project.json("test dev", 1);
     assert_eq!(check(&conflict, "resolves")["result"], "failed", "{conflict:#}");
     let detail = text(&check(&conflict, "resolves")["detail"]);
@@ -105,7 +110,10 @@ fn a_value_that_breaks_the_xml_or_two_files_apart_fails() {
         detail.contains("more.xml") || detail.contains("facilities.xml"),
         "{detail}"
     );
-    project.write("env/dev.env", &good.replace("DB_OWNER=idsvr", "DB_OWNER='<idsvr'"));
+    project.write(
+        "env/dev.env",
+        &good.replace("OTHER_DB=other-db", "OTHER_DB='<other-db'"),
+    );
     let broken = project.json("test dev", 1);
     assert_eq!(broken["result"], "failed");
 }

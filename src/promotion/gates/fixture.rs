@@ -80,6 +80,7 @@ pub(in crate::promotion) fn evidence() -> Evidence {
             relied_on: Vec::new(),
         },
         required_suites: vec!["static".into()],
+        own_suite: "static".into(),
         fingerprint: Some(CurrentFingerprint {
             keyed: Some(keyed("values")),
             plain: Fingerprint {

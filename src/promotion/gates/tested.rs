@@ -32,7 +32,12 @@ pub(super) fn ask(evidence: &Evidence) -> Verdict {
 /// Why one suite is good, or why not and what mends it.
 fn look(evidence: &Evidence, suite: &str, facts: Option<&TestFacts>) -> Result<String, (String, String)> {
     let stage = &evidence.from.name;
-    let again = format!("iamship test {stage} --digest {}", evidence.candidate.digest);
+    let digest = evidence.candidate.digest;
+    let again = if *suite == evidence.own_suite {
+        format!("iamship test {stage} --digest {digest}")
+    } else {
+        format!("run it, then: iamship attest tested {stage} --suite {suite} --result passed --digest {digest}")
+    };
     let Some(facts) = facts else {
         return Err((
             format!(
@@ -87,7 +92,9 @@ mod tests {
         evidence.required_suites.push("boot".into());
         let verdict = ask(&evidence);
         assert!(verdict.because().contains("suite `boot` has no result in `staging`"));
-        assert!(verdict.help()[0].starts_with("iamship test staging --digest sha256:"));
+        assert!(verdict.help()[0].contains("iamship attest tested staging --suite boot --result passed --digest sha256:"));
+        evidence.own_suite = "boot".into();
+        assert!(ask(&evidence).help()[0].starts_with("iamship test staging --digest sha256:"));
     }
 
     #[test]

@@ -4,12 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::StageInput;
 use super::parameter_misspelt::slips;
-use super::view::{View, listed, mend};
+use super::view::{View, listed, mends};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::values::ContractParameter;
-
-/// So many stages get a help each.
-const MOST_MENDS: usize = 3;
 
 /// One finding a parameter, with all the stages that lack it. What a misspelt name explains is told by that rule.
 pub(super) fn find(view: &View<'_>) -> Vec<Diagnostic> {
@@ -64,12 +61,9 @@ fn finding(
     if let Some((stage, span)) = giver {
         diagnostic = diagnostic.at(span, format!("`{}` gives it", stage.name));
     }
-    for stage in stages
-        .iter()
-        .filter_map(|stage| view.stage(&stage.name))
-        .take(MOST_MENDS)
-    {
-        diagnostic = diagnostic.help(mend(stage, parameter));
+    let lacking: Vec<_> = stages.iter().filter_map(|stage| view.stage(&stage.name)).collect();
+    for mend in mends(&lacking, parameter) {
+        diagnostic = diagnostic.help(mend);
     }
     match longer_name(name.as_str(), unasked) {
         Some(given) => diagnostic.help(format!("`{given}` is given and nothing asks for it: is it meant?")),
@@ -110,10 +104,28 @@ mod tests {
         error: `DB_PASSWORD` has no value in `staging` and `prod`
           iamship.toml:14:8 | name = "staging" | gives none; config/base.xml:12:20 asks for it
           iamship.toml:18:8 | name = "prod" | gives none
-          help: set `STAGING_DB_PASSWORD` in the environment: it is a secret
-          help: set `PROD_DB_PASSWORD` in the environment: it is a secret
+          help: set `STAGING_DB_PASSWORD` and `PROD_DB_PASSWORD` in the environment: it is a secret
           help: `DB_PASSWORD_RAW` is given and nothing asks for it: is it meant?
         "#);
+    }
+
+    #[test]
+    fn stages_that_are_mended_alike_are_told_together() {
+        let fixture = Fixture::new(&["A", "!B"], &[("dev", ""), ("qa", ""), ("prod", "")]);
+        assert_eq!(
+            find(&fixture.view())[0].help,
+            ["add `A=…` to `env/dev.env`, `env/qa.env` and `env/prod.env`"]
+        );
+        let mut fixture = fixture;
+        for stage in &mut fixture.project.stages {
+            stage.secrets.clear();
+        }
+        assert_eq!(
+            find(&fixture.view())[1].help,
+            [
+                "it is a secret: give `dev` a source, `secrets = [\"env:DEV_\"]`, and set `DEV_B`; likewise `qa` and `prod`"
+            ]
+        );
     }
 
     #[test]

@@ -92,8 +92,16 @@ fn diagnostic(id: &str, leaves: &[&Node<'_>], ids: &HashSet<Cow<'_, str>>, rule:
     if !rule.files.is_empty() {
         // The base image may have the file.
         found.severity = Severity::Warning;
-        found = found.help("if a file defines it, bring the file with `[[asset]]`");
+        found = found.help(format!(
+            "a file may define it, `{}`: bring yours with `[[asset]]`; the base image's is not seen here",
+            rule.files.first().map_or("", |glob| glob)
+        ));
     }
+    found.help(mend(id, name, ids, rule))
+}
+
+fn mend(id: &str, name: &str, ids: &HashSet<Cow<'_, str>>, rule: &ReferenceRule) -> String {
+    let what = &rule.what;
     let near = (ids.len() <= MOST_TO_COMPARE)
         .then(|| {
             let mut known: Vec<_> = ids.iter().map(|id| &**id).collect();
@@ -102,8 +110,8 @@ fn diagnostic(id: &str, leaves: &[&Node<'_>], ids: &HashSet<Cow<'_, str>>, rule:
         })
         .flatten();
     match near {
-        Some(near) => found.help(format!("there is a {what} `{near}`")),
-        None => found.help(format!("define the {what} `{id}`, or remove `{name}`")),
+        Some(near) => format!("there is a {what} `{near}`"),
+        None => format!("define the {what} `{id}`, or remove `{name}`"),
     }
 }
 

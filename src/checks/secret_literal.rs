@@ -73,7 +73,13 @@ impl Finder<'_> {
             if address && secret_by_pattern(&value).is_none() || value.is_empty() || self.is_public(&leaf) {
                 continue;
             }
-            self.tell(leaf.file(), leaf.text_span(), &rule.what, Some(&leaf));
+            // Who encrypts, thinks that it may stay.
+            let what = if is_encrypted(&value) {
+                &format!("{}, encrypted with one stage's key", rule.what)
+            } else {
+                &rule.what
+            };
+            self.tell(leaf.file(), leaf.text_span(), what, Some(&leaf));
         }
     }
 
@@ -144,7 +150,8 @@ impl Finder<'_> {
         let place = first_line(place).withheld();
         let found = match leaf {
             Some(leaf) => {
-                let message = format!("`{}` holds a literal secret: {what}", leaf.name());
+                let of = entry_id(leaf).map_or(String::new(), |id| format!(" of `{id}`"));
+                let message = format!("`{}`{of} holds a literal secret: {what}", leaf.name());
                 let help = format!(
                     "put a placeholder here, `{}`, and give each stage its value",
                     suggestion(self.bundle, leaf)
@@ -253,16 +260,21 @@ fn first_line(place: Span) -> Span {
     place.source.span(place.range.start..place.range.start + length)
 }
 
-/// A name for the missing parameter: the entry's key and the element's name.
-fn suggestion(bundle: &Bundle, leaf: &Node<'_>) -> String {
+/// The id of the list entry that a leaf lies in.
+fn entry_id<'t>(leaf: &Node<'t>) -> Option<std::borrow::Cow<'t, str>> {
     let mut entry = leaf.parent();
-    let mut key = None;
-    while let Some(node) = entry
-        && key.is_none()
-    {
-        key = node.id();
+    while let Some(node) = entry {
+        if let Some(id) = node.id() {
+            return Some(id);
+        }
         entry = node.parent();
     }
+    None
+}
+
+/// A name for the missing parameter: the entry's key and the element's name.
+fn suggestion(bundle: &Bundle, leaf: &Node<'_>) -> String {
+    let key = entry_id(leaf);
     let name = [key.as_deref().unwrap_or_default(), leaf.name()].join("_");
     let upper = |c: char| {
         if c.is_ascii_alphanumeric() {

@@ -167,30 +167,58 @@ impl<'a> View<'a> {
     }
 }
 
-/// What to do so that a stage gives a parameter a value.
-pub(super) fn mend(stage: &Stage, parameter: &ContractParameter) -> String {
-    let (name, stage_name) = (&parameter.name, &stage.name);
-    let prefix = stage_name.as_str().to_uppercase().replace('-', "_");
-    if !parameter.secret {
-        return match stage.values.last() {
-            Some(file) => format!("add `{name}=…` to `{file}`"),
-            None => format!("give `{stage_name}` a file, `values = [\"env/{stage_name}.env\"]`, with `{name}=…` in it"),
-        };
-    }
-    match stage.secrets.first() {
-        Some(SecretReference::Environment(prefix)) => {
-            format!("set `{prefix}{name}` in the environment: it is a secret")
+/// What to do so that stages give a parameter a value: a sentence for each way.
+pub(super) fn mends(stages: &[&Stage], parameter: &ContractParameter) -> Vec<String> {
+    let name = &parameter.name;
+    let prefix = |stage: &Stage| stage.name.as_str().to_uppercase().replace('-', "_");
+    // Files to add a line to, variables to set, and stages without either.
+    let (mut files, mut variables, mut bare) = (Vec::new(), Vec::new(), Vec::new());
+    for stage in stages {
+        match (parameter.secret, stage.secrets.first(), stage.values.last()) {
+            (false, _, Some(file)) => files.push(file.to_string()),
+            (true, Some(SecretReference::File(file)), _) => files.push(file.to_string()),
+            (true, Some(SecretReference::Environment(prefix)), _) => variables.push(format!("{prefix}{name}")),
+            _ => bare.push(*stage),
         }
-        Some(SecretReference::File(file)) => format!("add `{name}=…` to `{file}`: it is a secret"),
-        None => format!(
-            "it is a secret: give `{stage_name}` a source, `secrets = [\"env:{prefix}_\"]`, and set `{prefix}_{name}`"
-        ),
     }
+    files.dedup();
+    variables.dedup();
+    let (why, kind) = match parameter.secret {
+        true => (": it is a secret", "it is a secret: "),
+        false => ("", ""),
+    };
+    let mut mends = Vec::new();
+    if !files.is_empty() {
+        mends.push(format!("add `{name}=…` to {}{why}", quoted(&files)));
+    }
+    if !variables.is_empty() {
+        mends.push(format!("set {} in the environment{why}", quoted(&variables)));
+    }
+    if let Some((first, others)) = bare.split_first() {
+        let (stage, prefix) = (&first.name, prefix(first));
+        let likewise = match others {
+            [] => String::new(),
+            others => format!("; likewise {}", listed(others.iter().map(|stage| &stage.name))),
+        };
+        mends.push(if parameter.secret {
+            format!(
+                "{kind}give `{stage}` a source, `secrets = [\"env:{prefix}_\"]`, and set `{prefix}_{name}`{likewise}"
+            )
+        } else {
+            format!("give `{stage}` a file, `values = [\"env/{stage}.env\"]`, with `{name}=…` in it{likewise}")
+        });
+    }
+    mends
 }
 
 /// `` `a`, `b` and `c` ``
 pub(super) fn listed<'n>(names: impl IntoIterator<Item = &'n StageName>) -> String {
     let names: Vec<_> = names.into_iter().collect();
+    quoted(&names)
+}
+
+/// As [`listed`], of any names.
+fn quoted<T: std::fmt::Display>(names: &[T]) -> String {
     let mut list = String::new();
     for (index, name) in names.iter().enumerate() {
         let link = match index {

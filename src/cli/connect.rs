@@ -235,7 +235,8 @@ impl KeyRing {
             None => {
                 return Err(
                     OpsError::input("this needs a signing key, and `iamship.toml` names none")
-                        .help("iamship keygen, then `[signing] key = \"file:keys/iamship.key\"`"),
+                        .help("iamship keygen")
+                        .help("then, in `iamship.toml`: `[signing]`, `key = \"file:keys/iamship.key\"`, `trusted = [\"keys/iamship.pub\"]`"),
                 );
             }
             Some(KeyReference::Environment(name)) => {

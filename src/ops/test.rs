@@ -316,8 +316,12 @@ fn static_checks(
         Err(diagnostics) => errors(&diagnostics),
     };
     let resolves = check("resolves", filled, || "valid with these values".to_owned());
-    let references = check("references", reference_problems(project, &bundle, &own), || {
-        "every id is defined".to_owned()
+    let dangling = dangling(project, &bundle, &own);
+    let references = check("references", errors(&dangling), || {
+        match dangling.iter().filter(|found| !found.is_error()).count() {
+            0 => "every id is defined".to_owned(),
+            open => format!("every id is defined, but for {open} that files may define: see `iamship check`"),
+        }
     });
     Ok(vec![read, contract, values, resolves, references])
 }
@@ -373,14 +377,13 @@ fn contract_problems(own: &Contract, signed: &Contract) -> Vec<String> {
         .collect()
 }
 
-fn reference_problems(project: &Project, bundle: &Bundle, contract: &Contract) -> Vec<String> {
+fn dangling(project: &Project, bundle: &Bundle, contract: &Contract) -> Vec<Diagnostic> {
     let stages: &[StageInput] = &[];
-    let found = checks::references(&checks::Context {
+    checks::references(&checks::Context {
         project,
         bundle,
         contract,
         stages,
         all_stages: stages,
-    });
-    errors(&found)
+    })
 }

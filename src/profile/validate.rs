@@ -68,12 +68,13 @@ impl ServerProfile {
 
     fn folder_problems(&self, problems: &mut Vec<(String, String)>) {
         let folder = &self.config.folder;
-        if !is_sound_folder(folder) {
+        let sound = is_sound_folder(folder);
+        if !sound {
             let reason =
                 format!("`{folder}` must be an absolute path of a folder below `/`, without `..` or a `/` at its end");
             problems.push((reason, folder.clone()));
         }
-        for above in &self.config.folders {
+        for above in self.config.folders.iter().filter(|_| sound) {
             let holds = folder
                 .strip_prefix(above.as_str())
                 .is_some_and(|rest| rest.starts_with('/'));
@@ -226,6 +227,22 @@ close = "}"
                 .name_expression()
                 .is_none()
         );
+    }
+
+    #[test]
+    fn generic_leaves_java_properties_alone() {
+        let profile = ServerProfile::built_in("generic").expect("built in");
+        let name = profile.placeholder.name_expression().expect("has one");
+        assert!(name.is_match("db_password") && name.is_match("DB_PASSWORD"));
+        assert!(!name.is_match("carbon.management.port"));
+        let silent = |text: &str| {
+            let lookalikes = profile.placeholder.lookalikes.iter();
+            lookalikes
+                .filter(|lookalike| lookalike.help.is_none())
+                .any(|lookalike| regex_lite::Regex::new(&lookalike.pattern).is_ok_and(|regex| regex.is_match(text)))
+        };
+        assert!(silent("${carbon.management.port}"));
+        assert!(!silent("${PORT}") && !silent("${PORT:-a.b}"));
     }
 
     #[test]

@@ -38,6 +38,20 @@ pub(super) fn read(root: &Root, file: &Table<'_>, default: &Location, insecure: 
     stages.into_iter().map(|(stage, _)| stage).collect()
 }
 
+fn stage_name(value: &Value<'_>) -> Option<StageName> {
+    let text = value.text()?;
+    let problem = match text.parse() {
+        Ok(name) => return Some(name),
+        Err::<StageName, _>(problem) => problem,
+    };
+    let near = text.to_lowercase().replace(['_', '.', ' ', '/'], "-");
+    let mend = near.parse::<StageName>().ok();
+    value.refuse(
+        problem.to_string(),
+        mend.map(|name| format!("write `name = \"{name}\"`")),
+    )
+}
+
 /// A stage, and where its tag is said.
 fn read_stage(
     root: &Root,
@@ -47,7 +61,7 @@ fn read_stage(
 ) -> Option<(Stage, Span)> {
     let name_value = table.need("name", "\"dev\"");
     let span = name_value.as_ref().map_or_else(|| table.span(), Value::span);
-    let name = name_value.as_ref().and_then(Value::parse::<StageName>);
+    let name = name_value.as_ref().and_then(stage_name);
     let tag_value = table.get("tag").or(name_value);
     let tag_span = tag_value.as_ref().map_or_else(|| table.span(), Value::span);
     // A name that is none was told of; it is no better as a tag.

@@ -330,7 +330,7 @@ const CASES: &[(&str, &str, Code, &str, &str)] = {
             "name = \"Dev\"",
             Invalid,
             "\"Dev\"",
-            "can't name a stage",
+            "write `name = \"dev\"`",
         ),
         (
             "name = \"dev\"",

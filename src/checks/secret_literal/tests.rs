@@ -21,7 +21,7 @@ fn client(secret: &str) -> String {
 fn a_literal_at_a_secret_place_is_told() {
     assert_eq!(
         found(&client("Password1")),
-        ["`secret` holds a literal secret: a client's secret"]
+        ["`secret` of `web-client` holds a literal secret: a client's secret"]
     );
     assert_eq!(found(&client("<![CDATA[x]]>")).len(), 1);
     let (bundle, _) = read_contents(&[&client("Password1")]);

@@ -193,6 +193,22 @@ impl Bundle {
         )
     }
 
+    /// Files that are no JSON whatever the values are: `0` fits inside a string and where a value belongs.
+    pub(super) fn malformed_json(&self) -> Vec<Diagnostic> {
+        if self.profile.format != Format::Json {
+            return Vec::new();
+        }
+        let found = self.fill(&|_| Some("0")).err().unwrap_or_default().into_iter();
+        found
+            .map(|mut found| {
+                found.code = Code::JsonMalformed;
+                found.severity = Code::JsonMalformed.severity();
+                "the file is not JSON, whatever the values are".clone_into(&mut found.message);
+                found
+            })
+            .collect()
+    }
+
     /// JSON is first whole when it is filled.
     fn invalid_json(&self, filled: &[FilledFile]) -> Vec<Diagnostic> {
         if self.profile.format != Format::Json {

@@ -48,16 +48,14 @@ impl Bundle {
         let (tree, merged) = Tree::merge(files, reading.documents, profile);
         reading.problems.extend(merged);
         reading.problems.sort_by_key(problem::Problem::order);
-        let diagnostics = reading
-            .problems
-            .into_iter()
-            .map(|problem| problem.into_diagnostic(tree.files()))
-            .collect();
+        let problems = reading.problems.into_iter();
+        let mut diagnostics: Vec<_> = problems.map(|problem| problem.into_diagnostic(tree.files())).collect();
         let bundle = Self {
             tree,
             profile: profile.clone(),
             parameters: reading.parameters,
         };
+        diagnostics.extend(bundle.malformed_json());
         (bundle, diagnostics)
     }
 

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::bundle::testing::{codes, config, findings, profile, read, read_as, read_contents};
+use crate::profile::ServerProfile;
 
 fn fill(bundle: &Bundle, values: &[(&str, &str)]) -> Result<Filled, Vec<Diagnostic>> {
     let values: BTreeMap<_, _> = values.iter().copied().collect();
@@ -113,4 +114,15 @@ proptest! {
         let texts: Vec<_> = filled.tree().leaves().map(|leaf| leaf.text().into_owned()).collect();
         prop_assert_eq!(texts, [value.clone(), value]);
     }
+}
+
+#[test]
+fn what_is_no_json_with_any_values_is_told_at_once() {
+    let keycloak = ServerProfile::built_in("keycloak").expect("built in");
+    let (_, found) = read_as(&["{\"enabled\": ${ENABLED}, \"name\": \"${NAME:x}\"}"], &keycloak);
+    assert_eq!(found, []);
+    let (_, found) = read_as(&["{\"realm\": \"a\" \"b\": 1}"], &keycloak);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].code, Code::JsonMalformed);
+    assert_eq!(found[0].labels[0].span.position().line, 1);
 }

@@ -11,18 +11,23 @@ use crate::report::{self, Color, Counts};
 
 pub(super) async fn run(arguments: &Check, context: &Context<'_>, shell: &Shell) -> Outcome {
     let diagnostics = check::check(context, scope(arguments)).await?;
-    match shell.format() {
-        Format::Json => shell.answer(report::json(&diagnostics)),
-        Format::Sarif => shell.answer(report::sarif(&diagnostics)),
-        Format::Github => {
-            if !diagnostics.is_empty() {
-                shell.answer(report::github(&diagnostics));
-            }
-        }
-        Format::Text => text(&diagnostics, shell),
+    document(&diagnostics, shell);
+    if shell.format() == Format::Text {
+        text(&diagnostics, shell);
     }
     let counts = Counts::of(&diagnostics);
     yes_or_no(counts.errors == 0 && (counts.warnings == 0 || !arguments.deny_warnings))
+}
+
+/// The findings as other programs read them; also those that leave no project to check.
+pub(super) fn document(diagnostics: &[Diagnostic], shell: &Shell) {
+    match shell.format() {
+        Format::Json => shell.answer(report::json(diagnostics)),
+        Format::Sarif => shell.answer(report::sarif(diagnostics)),
+        Format::Github if diagnostics.is_empty() => {}
+        Format::Github => shell.answer(report::github(diagnostics)),
+        Format::Text => {}
+    }
 }
 
 fn scope(arguments: &Check) -> Scope<'_> {

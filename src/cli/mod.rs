@@ -47,7 +47,12 @@ pub fn main() -> ExitCode {
     shell.clear();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.tell(&shell),
+        Err(failure) => {
+            if let (Command::Check(_), Failure::Diagnostics(diagnostics)) = (&arguments.command, &failure) {
+                check::document(diagnostics, &shell);
+            }
+            failure.tell(&shell)
+        }
     }
 }
 

@@ -30,10 +30,12 @@ pub fn plan(folder: &Utf8Path, server: &str, pipeline: Option<Pipeline>) -> Resu
     files.extend(pipeline.map(Pipeline::file));
     let mut paths = files.iter().map(|file| folder.join(file.path));
     if let Some(there) = paths.find(|path| path.exists()) {
-        return Err(
-            OpsError::input(format!("`{there}` is there already, and nothing is overwritten"))
-                .help("iamship init another-folder"),
-        );
+        let there = there.strip_prefix(".").unwrap_or(&there);
+        let failure = OpsError::input(format!("`{there}` is there already, and nothing is overwritten"));
+        return Err(match there.ends_with(PROJECT_FILE) {
+            true => failure.help("iamship init another-folder, or iamship check, to go on with this project"),
+            false => failure.help("iamship init another-folder, or move the file out of the way"),
+        });
     }
     Ok(Plan {
         folder: folder.to_owned(),

@@ -376,6 +376,7 @@ impl Reader<'_, '_> {
             to: self.to_state.clone(),
             from: from_state,
             before_to: before.map(|position| self.context.project.stages[position].name.clone()),
+            own_suite: self.from.test.suite.clone(),
             required_suites: self.from.leave.tests.clone(),
             own_suite: self.from.test.suite.clone(),
             fingerprint: contract

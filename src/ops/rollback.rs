@@ -53,6 +53,7 @@ pub async fn plan(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<Pla
         from: state.clone(),
         to: state,
         before_to: None,
+        own_suite: stage.test.suite.clone(),
         required_suites: Vec::new(),
         own_suite: stage.test.suite.clone(),
         fingerprint: None,

@@ -140,10 +140,8 @@ async fn tests(
     key: Option<&FingerprintKey>,
 ) -> Result<Vec<Tested>, OpsError> {
     let reading = inputs::stage(context, stage).await?;
-    let now = candidate
-        .contract
-        .as_ref()
-        .map(|contract| current_fingerprint(stage, contract, &reading, key));
+    let contract = candidate.contract.as_ref().filter(|_| reading.is_whole());
+    let now = contract.map(|contract| current_fingerprint(stage, contract, &reading, key));
     let tested = candidate.tests.iter().map(|facts| Tested {
         suite: facts.suite.clone(),
         passed: facts.passed,

@@ -24,6 +24,8 @@ pub struct Evidence {
     pub before_to: Option<StageName>,
     /// The digest and what is signed about it.
     pub candidate: Candidate,
+    /// The suite that `iamship test` runs in the source stage; results of others come from elsewhere.
+    pub own_suite: String,
     /// Suites that must have passed in `from`.
     pub required_suites: Vec<String>,
     /// The one of them that `iamship test` runs there; others run elsewhere.

@@ -122,3 +122,12 @@ fn rubbish_is_refused_and_nothing_is_recorded() {
     assert_eq!(planned["record"], Value::Null);
     assert_eq!(snapshot(project.root()), before);
 }
+
+#[test]
+fn a_suite_has_a_name_that_the_project_file_can_write() {
+    let project = Project::new();
+    project.run("build").expect_code(0);
+    let run = project.run("attest tested dev --suite e/2e --result passed");
+    run.expect_code(2);
+    assert!(run.stderr.contains("`e/2e` can't name a test suite"), "{}", run.stderr);
+}

@@ -133,3 +133,30 @@ fn people_see_the_line_and_a_caret() {
       = help: if it is another type: `RUNTIME_BASE_URL = { type = "text" }` under `[parameters]`
     "#);
 }
+
+#[test]
+fn without_secrets_the_configuration_alone_is_checked() {
+    let project = Project::new();
+    std::fs::remove_dir_all(project.path("secrets")).expect("removed");
+    project.run("check dev").expect_code(1);
+    project.run("check --no-stage").expect_code(0);
+    project.run("check dev --no-stage").expect_code(2);
+    project.edit("config/services.xml", "</config>", "</confg>");
+    project.run("check --no-stage").expect_code(1);
+}
+
+#[test]
+fn a_project_that_can_not_be_read_is_told_in_the_format_that_was_asked_for() {
+    let project = Project::new();
+    project.append("iamship.toml", "\nvalus = []\n");
+    let document = project.json("check", 2);
+    assert_eq!(codes(&document), ["project-unknown-key"]);
+    let run = project.run("check --format github");
+    run.expect_code(2);
+    assert!(
+        run.stdout.starts_with("::error file=iamship.toml,line="),
+        "{}",
+        run.stdout
+    );
+    assert!(run.stderr.contains("error[project-unknown-key]"), "{}", run.stderr);
+}

@@ -193,3 +193,25 @@ fn quiet_leaves_the_answer_and_verbose_tells_more() {
     // In JSON too, what is not the answer stays off stdout.
     project.run("status -vv --format json").document();
 }
+
+#[test]
+fn a_pipeline_joins_a_project_that_is_there() {
+    let project = Project::empty();
+    project.run("init . --quiet").expect_code(0);
+    for (service, file) in [
+        ("github", ".github/workflows/iamship.yml"),
+        ("gitlab", ".gitlab-ci.yml"),
+        ("jenkins", "Jenkinsfile"),
+    ] {
+        let document = project.json(&format!("init --ci {service}"), 0);
+        assert_eq!(document["files"], serde_json::json!([file]));
+        assert!(project.path(file).is_file());
+        let run = project.run(&format!("init --ci {service}"));
+        run.expect_code(2);
+        assert!(
+            run.stderr.starts_with(&format!("error: `{file}` is there already")),
+            "{}",
+            run.stderr
+        );
+    }
+}

@@ -564,3 +564,53 @@ fn people_read_each_gate_with_its_reason() {
       pass  unchanged   `staging` runs nothing yet
     ");
 }
+
+#[test]
+fn where_nobody_is_trusted_the_first_line_says_so() {
+    let project = Project::new();
+    project.run("build").expect_code(0);
+    project.edit("iamship.toml", "trusted = [\"keys/iamship.pub\"]", "trusted = []");
+    for line in ["promote dev staging", "rollback dev", "test dev"] {
+        let run = project.run(line);
+        run.expect_code(2);
+        assert!(
+            run.stderr.starts_with("error: this project trusts no key"),
+            "{line}: {}",
+            run.stderr
+        );
+    }
+    let run = project.run("status");
+    run.expect_code(0);
+    assert!(
+        run.stderr.contains("warning: this project trusts no key"),
+        "{}",
+        run.stderr
+    );
+    let run = project.run("build");
+    run.expect_code(2);
+    assert!(run.stderr.contains("does not trust the signing key"), "{}", run.stderr);
+}
+
+#[test]
+fn the_wrong_way_round_is_told_before_an_empty_stage() {
+    let project = Project::new();
+    project.run("build").expect_code(0);
+    let run = project.run("promote prod dev");
+    run.expect_code(2);
+    assert!(run.stderr.contains("error: `dev` is the first stage"), "{}", run.stderr);
+    assert!(run.stderr.contains("help: iamship build"), "{}", run.stderr);
+}
+
+#[test]
+fn values_that_can_not_be_read_are_not_called_changed() {
+    let project = Project::new();
+    for line in ["build", "test dev"] {
+        project.run(line).expect_code(0);
+    }
+    std::fs::remove_file(project.path("secrets/dev.env")).expect("removed");
+    let document = project.json("promote dev staging", 1);
+    let gates = document["gates"].as_array().expect("gates");
+    let tested = gates.iter().find(|gate| gate["gate"] == "tested").expect("asked");
+    assert_eq!(tested["verdict"], "hold");
+    assert_eq!(tested["help"], serde_json::json!(["iamship check dev"]));
+}

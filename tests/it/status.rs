@@ -96,3 +96,14 @@ fn without_the_keys_password_everybody_may_look() {
     project.json("history dev", 0);
     project.json("verify dev", 0);
 }
+
+#[test]
+fn values_that_can_not_be_read_are_not_called_changed() {
+    let project = Project::new();
+    for line in ["build", "test dev"] {
+        project.run(line).expect_code(0);
+    }
+    std::fs::remove_file(project.path("secrets/dev.env")).expect("removed");
+    let document = project.json("status", 0);
+    assert_eq!(document["stages"][0]["tested"]["stale"], Value::Null);
+}

@@ -79,6 +79,7 @@ pub(in crate::promotion) fn evidence() -> Evidence {
             ignored: Vec::new(),
             relied_on: Vec::new(),
         },
+        own_suite: "static".into(),
         required_suites: vec!["static".into()],
         own_suite: "static".into(),
         fingerprint: Some(CurrentFingerprint {

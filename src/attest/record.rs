@@ -64,6 +64,16 @@ impl RecordKind {
         }
     }
 
+    /// How many bytes the envelopes of such a record may have together: an SBOM names every client, a contract every
+    /// parameter, and all else is small. What is larger is not written, and not read either.
+    pub fn max_bytes(self) -> u64 {
+        match self {
+            Self::Sbom => MAX_ENVELOPE_BYTES as u64,
+            Self::Built => 16 << 20,
+            Self::Tested | Self::Promoted | Self::Approved | Self::Rejected => 1 << 20,
+        }
+    }
+
     /// Whether such a record is the place for such a statement: in another one it does not count.
     pub fn carries(self, predicate: &Predicate) -> bool {
         matches!(
@@ -161,6 +171,19 @@ impl Record {
         &self.blobs
     }
 
+    /// Whether it can be read again.
+    pub fn check_size(&self) -> Result<(), RecordError> {
+        let own = self
+            .blobs
+            .iter()
+            .filter(|(blob, _)| blob.media_type == media_type::DSSE_ENVELOPE);
+        let bytes = own.fold(0_u64, |bytes, (blob, _)| bytes.saturating_add(blob.size));
+        match bytes > self.kind.max_bytes() {
+            true => Err(RecordError::TooLarge { kind: self.kind, bytes }),
+            false => Ok(()),
+        }
+    }
+
     /// The tag that keeps it from being collected, and lists it where there is no referrers API.
     pub fn tag(&self) -> Tag {
         RecordTag::new(self.subject.digest, self.kind, &self.manifest.digest()).to_tag()
@@ -178,7 +201,7 @@ impl Record {
             return Err(RecordError::NotARecord);
         }
         let subject = image.subject.clone().ok_or(RecordError::NoSubject)?;
-        let kind = image.annotations.get(KIND).ok_or(RecordError::NotARecord)?.parse()?;
+        let kind: RecordKind = image.annotations.get(KIND).ok_or(RecordError::NotARecord)?.parse()?;
         let inside = image.annotations.keys().filter(|key| key.starts_with(ENVELOPE)).count();
         let layers = || {
             image
@@ -191,8 +214,9 @@ impl Record {
             return Err(RecordError::Count(count));
         }
         if inside == 0 {
-            if let Some(large) = layers().find(|layer| layer.size > MAX_ENVELOPE_BYTES as u64) {
-                return Err(RecordError::TooLarge(large.size));
+            let bytes = layers().fold(0_u64, |bytes, layer| bytes.saturating_add(layer.size));
+            if bytes > kind.max_bytes() {
+                return Err(RecordError::TooLarge { kind, bytes });
             }
             let envelopes = Envelopes::Blobs(layers().cloned().collect());
             return Ok(RecordContent {
@@ -240,23 +264,35 @@ impl RecordContent {
         }
         let mut statements: Vec<Verified<Statement>> = Vec::new();
         for envelope in envelopes {
-            let statement = trusted.verify(envelope, subject)?;
-            let predicate_type = statement.predicate.predicate_type();
-            let twice = statements
-                .iter()
-                .any(|other| other.predicate.predicate_type() == predicate_type);
-            if twice || !self.kind.carries(&statement.predicate) {
-                return Err(VerifyError::Misplaced {
-                    predicate_type: predicate_type.to_owned(),
-                    kind: self.kind,
-                });
-            }
+            let statement = self.verify_next(&statements, envelope, trusted)?;
             statements.push(statement);
         }
         if statements.is_empty() {
             return Err(VerifyError::Untrusted);
         }
         Ok(statements)
+    }
+
+    /// Proves one more envelope of a record after those `before` it: of a large record, each is proven before the next
+    /// one is fetched. The record counts when all do.
+    pub fn verify_next(
+        &self,
+        before: &[Verified<Statement>],
+        envelope: &Envelope,
+        trusted: &TrustedKeys,
+    ) -> Result<Verified<Statement>, VerifyError> {
+        let statement = trusted.verify(envelope, &self.subject.digest)?;
+        let predicate_type = statement.predicate.predicate_type();
+        let twice = before
+            .iter()
+            .any(|other| other.predicate.predicate_type() == predicate_type);
+        if twice || !self.kind.carries(&statement.predicate) {
+            return Err(VerifyError::Misplaced {
+                predicate_type: predicate_type.to_owned(),
+                kind: self.kind,
+            });
+        }
+        Ok(statement)
     }
 }
 
@@ -284,9 +320,14 @@ pub enum RecordError {
     /// None, too many, or their numbers have gaps.
     #[error("the record holds {0} envelopes, or their numbers have gaps; 1 to {MAX_ENVELOPES} are allowed")]
     Count(usize),
-    /// An envelope's blob.
-    #[error("the record has an envelope of {0} bytes; the limit is {MAX_ENVELOPE_BYTES}")]
-    TooLarge(u64),
+    /// Its envelopes.
+    #[error("the record's envelopes have {bytes} bytes; the limit for the kind `{kind}` is {}", .kind.max_bytes())]
+    TooLarge {
+        /// Which act.
+        kind: RecordKind,
+        /// All of them together.
+        bytes: u64,
+    },
     /// What it holds is no envelope.
     #[error(transparent)]
     Envelope(#[from] EnvelopeError),

@@ -23,7 +23,8 @@ pub struct RecordTag {
 }
 
 impl RecordTag {
-    pub(super) fn new(subject: Digest, kind: RecordKind, record: &Digest) -> Self {
+    /// The name of the record of that digest.
+    pub fn new(subject: Digest, kind: RecordKind, record: &Digest) -> Self {
         Self {
             subject,
             kind,
@@ -40,6 +41,11 @@ impl RecordTag {
             kind: kind.parse().ok()?,
             record: short_hex(record)?,
         })
+    }
+
+    /// The tags of one kind of records about an image, for people: `sha256-<hex>.iamship-tested-*`.
+    pub fn pattern(subject: &Digest, kind: RecordKind) -> String {
+        format!("sha256-{}.iamship-{kind}-*", subject.hex())
     }
 
     /// Whether the record of that digest may have this tag.

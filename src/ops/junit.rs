@@ -5,6 +5,9 @@ use roxmltree::{Document, Node, ParsingOptions};
 /// The most tests that are named in a statement; the counts are always whole.
 const MAX_NAMED: usize = 500;
 
+/// The most characters of a name: the statement of a thousand tests fits a record.
+const MAX_NAME: usize = 200;
+
 /// What a report says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Report {
@@ -77,7 +80,7 @@ impl Report {
 
 fn push_bounded(names: &mut Vec<String>, name: String) {
     if names.len() < MAX_NAMED {
-        names.push(name);
+        names.push(name.chars().take(MAX_NAME).collect());
     }
 }
 

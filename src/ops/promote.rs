@@ -378,7 +378,6 @@ impl Reader<'_, '_> {
             before_to: before.map(|position| self.context.project.stages[position].name.clone()),
             own_suite: self.from.test.suite.clone(),
             required_suites: self.from.leave.tests.clone(),
-            own_suite: self.from.test.suite.clone(),
             fingerprint: contract
                 .filter(|_| self.from_values.is_whole())
                 .map(|contract| self.fingerprint(contract)),

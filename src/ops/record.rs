@@ -16,6 +16,9 @@ const TRIES: usize = 5;
 
 /// Writes a record under a tag. Usually one request: its blobs are pushed only when the store asks for them.
 pub(super) async fn write_record(store: &dyn Store, record: &Record, tag: &Tag) -> Result<(), OpsError> {
+    record
+        .check_size()
+        .map_err(|error| OpsError::input(error.to_string()))?;
     let written = put_record(store, record.manifest(), record.blobs(), tag).await?;
     // Other tools find it too, also where the store has no list of referrers of its own.
     if written.listed == Listed::NotYet {

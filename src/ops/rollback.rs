@@ -55,7 +55,6 @@ pub async fn plan(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<Pla
         before_to: None,
         own_suite: stage.test.suite.clone(),
         required_suites: Vec::new(),
-        own_suite: stage.test.suite.clone(),
         fingerprint: None,
         value_problems: problems.unwrap_or_default(),
         candidate,

@@ -28,8 +28,6 @@ pub struct Evidence {
     pub own_suite: String,
     /// Suites that must have passed in `from`.
     pub required_suites: Vec<String>,
-    /// The one of them that `iamship test` runs there; others run elsewhere.
-    pub own_suite: String,
     /// What `from`'s values are now, for the contract of the candidate.
     pub fingerprint: Option<CurrentFingerprint>,
     /// What is wrong with `to`'s values for the contract of the candidate.

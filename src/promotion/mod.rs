@@ -17,6 +17,6 @@ pub use candidate::Ledger;
 pub use evidence::{Candidate, CurrentFingerprint, Evidence, Freshness, ProvenanceFacts, Request, TestFacts};
 pub use history::{Agreement, Move, MoveKind, StageState};
 pub use judge::{Cleared, Judgement, Kind, judge};
-pub use ledger::{Listing, Reading, Records, VerifiedRecord, read_record, records};
+pub use ledger::{Listing, MAX_RECORDS, Reading, Records, VerifiedRecord, counted_manifest, read_record, records};
 pub use stage_history::{Depth, heads, stage_state};
 pub use verdict::{GateName, Verdict};

@@ -81,7 +81,6 @@ pub(in crate::promotion) fn evidence() -> Evidence {
         },
         own_suite: "static".into(),
         required_suites: vec!["static".into()],
-        own_suite: "static".into(),
         fingerprint: Some(CurrentFingerprint {
             keyed: Some(keyed("values")),
             plain: Fingerprint {

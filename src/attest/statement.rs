@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::predicate::{Approval, Json, Parameters, Promotion, Provenance, Rejection, Summary, TestResult, uri};
+use super::predicate::{
+    Approval, Json, Parameters, Promotion, PromotionKind, Provenance, Rejection, Summary, TestResult, uri,
+};
 use crate::image::Digest;
 use crate::project::Permission;
 
@@ -242,8 +244,14 @@ impl Predicate {
     }
 
     /// What a signer must be allowed to say for this to count. By the type, whatever its shape; nothing for unknown types.
+    ///
+    /// A build lets its image enter the first stage: whoever may build may say that. That it is the first stage is
+    /// for the reader of histories to see.
     pub fn permission(&self) -> Option<Permission> {
         match self.predicate_type() {
+            _ if matches!(self, Self::Promotion(promotion) if promotion.kind == PromotionKind::Enter) => {
+                Some(Permission::Build)
+            }
             uri::PROVENANCE | uri::PARAMETERS => Some(Permission::Build),
             uri::TEST_RESULT => Some(Permission::Test),
             uri::PROMOTION | uri::SUMMARY => Some(Permission::Promote),

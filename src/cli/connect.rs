@@ -14,10 +14,10 @@ use super::Outcome;
 use super::arguments::Global;
 use super::failure::Failure;
 use super::shell::Shell;
-use crate::attest::{FINGERPRINT, KeyError, Signer, SigningKey, TrustedKeys};
+use crate::attest::{FINGERPRINT, KeyError, SigningKey, TrustedKeys};
 use crate::image::{Digest, Location};
 use crate::ops::{Context, FingerprintKey, Keys, OpsError, Stores};
-use crate::project::{ImageSettings, KeyReference, Project};
+use crate::project::{ImageSettings, KeyReference, Permission, Project};
 use crate::store::{
     Credentials, Layout, Patience, RegistryClient, RegistryOptions, Security, Store, StoreError, docker_config_paths,
 };
@@ -210,8 +210,10 @@ impl Keys for KeyRing {
         &self.trusted
     }
 
-    async fn signing_key(&self) -> Result<Arc<SigningKey>, OpsError> {
-        self.private.get_or_try_init(|| self.open()).await.cloned()
+    async fn signing_key(&self, may: Permission) -> Result<Arc<SigningKey>, OpsError> {
+        let key = self.opened().await?;
+        self.counts(&key, may)?;
+        Ok(key)
     }
 
     async fn fingerprint_key(&self) -> Result<Option<FingerprintKey>, OpsError> {
@@ -223,13 +225,17 @@ impl Keys for KeyRing {
             // A machine without the key file can still read: it just can't tell whether secrets changed.
             Some(KeyReference::File(path)) if !self.root.join(path).exists() => Ok(None),
             Some(KeyReference::Environment(name)) if variable(name).is_none() => Ok(None),
-            Some(_) => Ok(Some(Arc::new(self.signing_key().await?.derive(FINGERPRINT)))),
+            Some(_) => Ok(Some(Arc::new(self.opened().await?.derive(FINGERPRINT)))),
             None => Ok(None),
         }
     }
 }
 
 impl KeyRing {
+    async fn opened(&self) -> Result<Arc<SigningKey>, OpsError> {
+        self.private.get_or_try_init(|| self.open()).await.cloned()
+    }
+
     async fn open(&self) -> Result<Arc<SigningKey>, OpsError> {
         let (name, pem): (String, SecretString) = match &self.reference {
             None => {
@@ -265,14 +271,34 @@ impl KeyRing {
                 _ => failure,
             }
         })?;
-        let fingerprint = key.public_key().fingerprint();
-        let mut trusted = self.trusted.signers().iter().map(Signer::fingerprint);
-        if !trusted.any(|known| known == fingerprint) {
-            let message =
-                format!("this project does not trust the signing key `{name}`: what it signs would not count");
-            return Err(OpsError::input(message).help("add its public key to `[signing] trusted` in `iamship.toml`"));
-        }
         Ok(Arc::new(key))
+    }
+
+    /// Refuses a key whose word nobody here would take.
+    fn counts(&self, key: &SigningKey, may: Permission) -> Result<(), OpsError> {
+        let name = match &self.reference {
+            Some(KeyReference::Environment(name)) => format!("env:{name}"),
+            Some(KeyReference::File(path)) => path.to_string(),
+            None => String::new(),
+        };
+        let fingerprint = key.public_key().fingerprint();
+        let mut trusted = self.trusted.signers().iter();
+        match trusted.find(|signer| signer.fingerprint() == fingerprint) {
+            None => Err(OpsError::input(format!(
+                "this project does not trust the signing key `{name}`: what it signs would not count"
+            ))
+            .help("add its public key to `[signing] trusted` in `iamship.toml`")),
+            Some(signer) if !signer.may(may) => Err(OpsError::input(format!(
+                "the signing key `{name}` may not {}: what it signs would not count",
+                may.as_str()
+            ))
+            .help(format!(
+                "use a key that may, or add \"{}\" to what `{}` may in `iamship.toml`",
+                may.as_str(),
+                signer.name()
+            ))),
+            Some(_) => Ok(()),
+        }
     }
 }
 

@@ -9,14 +9,14 @@ use super::check::findings;
 use super::move_plan::{Authority, MovePlan};
 use super::record::{prepare_signature, project_attestations, push_empty_blob, write_record};
 use super::stage_move::{self, Outcome};
-use super::view::{View, ledger_location, required_manifest};
+use super::view::{self, View, ledger_location, required_manifest};
 use super::{Context, Event, OpsError, inputs, lock, sbom};
 use crate::attest::predicate::{Base, Json, Parameters, Provenance, SourceCommit};
 use crate::attest::{Envelope, Predicate, Record, RecordKind, Statement};
 use crate::diagnostic::Diagnostic;
 use crate::git;
 use crate::image::{Digest, Location, Manifest, Tag, Target};
-use crate::project::{Lock, Stage, StageName};
+use crate::project::{Lock, Permission, Stage, StageName};
 use crate::promotion::{Agreement, Depth, StageState, records, stage_state};
 use crate::store::{CopyOptions, copy};
 use crate::values::Contract;
@@ -171,7 +171,7 @@ async fn is_same(view: &View, baked: &Baked) -> Result<bool, OpsError> {
 pub async fn apply(context: &Context<'_>, plan: &Plan) -> Result<Done, OpsError> {
     let (store, root) = (&*plan.view.store, &plan.baked.root);
     // Opening a key takes a while; it goes on beside the upload.
-    let key = context.keys.signing_key();
+    let key = context.keys.signing_key(Permission::Build);
     lock::apply(context, &plan.lock)?;
     let push = async {
         if !plan.there {
@@ -299,7 +299,7 @@ async fn first_stage_state(
     let state = stage_state(
         &*view.store,
         &view.listing,
-        &stage.name,
+        view::watched(context, stage),
         current,
         Depth::Newest,
         trusted,

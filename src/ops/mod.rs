@@ -40,7 +40,7 @@ use secrecy::SecretBox;
 
 use crate::attest::{SigningKey, TrustedKeys};
 use crate::image::Location;
-use crate::project::Project;
+use crate::project::{Permission, Project};
 use crate::store::{Store, StoreError};
 
 pub use error::OpsError;
@@ -112,8 +112,9 @@ pub trait Keys: Send + Sync {
     /// The keys that count.
     fn trusted(&self) -> &TrustedKeys;
 
-    /// The private key; an error that tells how to give one when there is none.
-    async fn signing_key(&self) -> Result<Arc<SigningKey>, OpsError>;
+    /// The private key, for acts of a kind. An error when there is none, and when what it signs would not count: it
+    /// is asked for before anything is written.
+    async fn signing_key(&self, may: Permission) -> Result<Arc<SigningKey>, OpsError>;
 
     /// The key that hashes secrets in fingerprints; none when there is none.
     async fn fingerprint_key(&self) -> Result<Option<FingerprintKey>, OpsError>;

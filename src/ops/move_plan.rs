@@ -11,7 +11,7 @@ use crate::attest::predicate::{
 };
 use crate::attest::{Predicate, Statement};
 use crate::image::{Digest, Location, Manifest, Tag};
-use crate::project::{Stage, StageName};
+use crate::project::{Permission, Stage, StageName};
 use crate::promotion::{Agreement, Cleared, GateName, Listing, MoveKind, StageState, Verdict};
 
 /// Why a stage may be moved. A promotion or rollback has passed its gates, and there is no other way to make one.
@@ -111,6 +111,14 @@ impl MovePlan {
         match &self.attestations {
             Some((seen, manifest)) if seen == location => Seen::Read(manifest.clone()),
             _ => Seen::Unread,
+        }
+    }
+
+    /// What the key that signs the move must be allowed to.
+    pub(super) fn permission(&self) -> Permission {
+        match self.kind {
+            MoveKind::Enter => Permission::Build,
+            MoveKind::Promote | MoveKind::Rollback => Permission::Promote,
         }
     }
 

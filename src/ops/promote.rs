@@ -126,7 +126,7 @@ pub async fn plan(context: &Context<'_>, from: &str, to: &str, wish: &Wish) -> R
         stage_state(
             &*source_view.store,
             &source_view.listing,
-            &from.name,
+            view::watched(context, from),
             from_digest,
             Depth::Newest,
             trusted
@@ -134,7 +134,7 @@ pub async fn plan(context: &Context<'_>, from: &str, to: &str, wish: &Wish) -> R
         stage_state(
             &*target_view.store,
             &target_view.listing,
-            &to.name,
+            view::watched(context, to),
             to_current,
             Depth::Newest,
             trusted
@@ -219,6 +219,8 @@ pub async fn apply(context: &Context<'_>, plan: &mut Plan) -> Result<Option<Done
             repositories: plan.repositories.clone(),
         }));
     }
+    // A key that may not do this is told before anything is copied.
+    context.keys.signing_key(work.plan.permission()).await?;
     for place in &work.places {
         let from = &work.views[&work.source];
         carry(context, from, &work.views[&place.location], &work.plan.manifest).await?;
@@ -269,8 +271,10 @@ impl Reader<'_, '_> {
             let evidence = self.evidence(from_state, digest, None).await?;
             return Ok((self.deep_enough(evidence).await?, Vec::new()));
         }
-        let Some(newest) = from_state.moves.first().map(|entry| entry.digest) else {
-            return Err(self.nothing_to_promote(&from_state));
+        // What runs without a record is judged too: then the gates say what it lacks.
+        let newest = from_state.moves.first().map(|entry| entry.digest);
+        let Some(newest) = newest.or(from_state.current) else {
+            return Err(self.nothing_to_promote());
         };
         let first = self.evidence(from_state, newest, guess).await?;
         if is_tested(&first) {
@@ -307,7 +311,7 @@ impl Reader<'_, '_> {
         Ok(Evidence { from, ..evidence })
     }
 
-    fn nothing_to_promote(&self, state: &StageState) -> OpsError {
+    fn nothing_to_promote(&self) -> OpsError {
         let from = &self.from.name;
         let stages = &self.context.project.stages;
         match self.context.project.position(&self.to.name) {
@@ -322,12 +326,7 @@ impl Reader<'_, '_> {
             }
             _ => {}
         }
-        let failure = match state.current {
-            None => OpsError::input(format!("`{from}` has never run anything")),
-            Some(digest) => OpsError::input(format!(
-                "`{from}` runs {digest}, but no trusted record says how it came there"
-            )),
-        };
+        let failure = OpsError::input(format!("`{from}` has never run anything"));
         match self.context.project.position(from) {
             Some(0) => failure.help("iamship build"),
             Some(position) => {
@@ -342,7 +341,15 @@ impl Reader<'_, '_> {
         let current = self.view.store.resolve(&self.from.tag).await?;
         let trusted = self.context.keys.trusted();
         let (store, listing) = (&*self.view.store, &self.view.listing);
-        Ok(stage_state(store, listing, &self.from.name, current, depth, trusted).await?)
+        Ok(stage_state(
+            store,
+            listing,
+            view::watched(self.context, self.from),
+            current,
+            depth,
+            trusted,
+        )
+        .await?)
     }
 
     async fn evidence(

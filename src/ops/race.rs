@@ -6,7 +6,7 @@
 
 use super::move_plan::MovePlan;
 use super::stage_move::{Overtaken, Place};
-use super::view::{View, required_manifest};
+use super::view::{View, required_manifest, watched};
 use super::{Context, Event, OpsError};
 use crate::attest::HistoryTag;
 use crate::image::{Digest, Target};
@@ -99,7 +99,15 @@ async fn rivals(
     }
     let trusted = context.keys.trusted();
     let depth = Depth::Moves(new.saturating_add(known.len().min(1)).min(64));
-    let state = stage_state(&*view.store, listing, &plan.stage.name, None, depth, trusted).await?;
+    let state = stage_state(
+        &*view.store,
+        listing,
+        watched(context, &plan.stage),
+        None,
+        depth,
+        trusted,
+    )
+    .await?;
     let was_known = |entry: &Move| known.iter().any(|tag| tag.names(&entry.record));
     let is_sibling = |entry: &Move| {
         entry.previous == plan.previous || entry.previous.iter().any(|parent| plan.previous.contains(parent))

@@ -28,7 +28,15 @@ pub async fn plan(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<Pla
     let current = places[0].current.as_ref().map(Manifest::digest);
     let trusted = context.keys.trusted();
     let depth = Depth::Moves(MAX_MOVES);
-    let state = stage_state(&*view.store, &view.listing, &stage.name, current, depth, trusted).await?;
+    let state = stage_state(
+        &*view.store,
+        &view.listing,
+        view::watched(context, stage),
+        current,
+        depth,
+        trusted,
+    )
+    .await?;
     let digest = match &wish.digest {
         Some(text) => digest_of(view, text).await?,
         // What runs without a record has no place in the history: the newest on record is what ran before it.

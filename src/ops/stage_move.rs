@@ -155,7 +155,7 @@ struct Recorded {
 impl Recorded {
     /// A new one.
     async fn sign(context: &Context<'_>, plan: &MovePlan) -> Result<Self, OpsError> {
-        let key = context.keys.signing_key().await?;
+        let key = context.keys.signing_key(plan.permission()).await?;
         let statements = plan.statements(context);
         let envelopes: Vec<_> = statements
             .iter()

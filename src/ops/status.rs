@@ -101,7 +101,15 @@ async fn read_row(
     .await?;
     let current = digests[0].1.as_ref().map(Manifest::digest);
     let depth = Depth::Moves(MAX_MOVES);
-    let state = stage_state(&*view.store, &view.listing, &stage.name, current, depth, trusted).await?;
+    let state = stage_state(
+        &*view.store,
+        &view.listing,
+        view::watched(context, stage),
+        current,
+        depth,
+        trusted,
+    )
+    .await?;
     let candidate = match current {
         Some(digest) => Some(view.ledger(context).candidate(digest, &stage.name).await?),
         None => None,
@@ -183,7 +191,15 @@ pub async fn history(context: &Context<'_>, stage: &str, limit: usize) -> Result
     let current = view.store.resolve(&stage.tag).await?;
     let trusted = context.keys.trusted();
     let depth = Depth::Moves(limit.max(1));
-    let mut state = stage_state(&*view.store, &view.listing, &stage.name, current, depth, trusted).await?;
+    let mut state = stage_state(
+        &*view.store,
+        &view.listing,
+        view::watched(context, stage),
+        current,
+        depth,
+        trusted,
+    )
+    .await?;
     state.moves.truncate(limit);
     Ok(state)
 }

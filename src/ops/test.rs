@@ -16,7 +16,7 @@ use crate::bundle::Bundle;
 use crate::checks::{self, StageInput};
 use crate::diagnostic::{Diagnostic, Source};
 use crate::image::{Digest, LayerBounds, Manifest, config_layer, read_layer_files};
-use crate::project::{Project, Stage, check_suite_name};
+use crate::project::{Permission, Project, Stage, check_suite_name};
 use crate::promotion::TestFacts;
 use crate::store::read_blob;
 use crate::values::{Contract, fingerprint};
@@ -65,7 +65,10 @@ struct Subject<'p> {
 
 impl Subject<'_> {
     fn newest(&self, suite: &str) -> Option<Timestamp> {
-        self.tests.iter().find(|facts| facts.suite == suite).map(|facts| facts.at)
+        self.tests
+            .iter()
+            .find(|facts| facts.suite == suite)
+            .map(|facts| facts.at)
     }
 }
 
@@ -205,7 +208,10 @@ fn outcomes(report: junit::Report) -> Vec<CheckOutcome> {
 /// Signs and writes the result; its record's digest is the answer.
 pub async fn record(context: &Context<'_>, stage: &str, report: &Report) -> Result<Digest, OpsError> {
     let stage = view::stage(context, stage)?;
-    let (key, fingerprint_key) = futures::try_join!(context.keys.signing_key(), context.keys.fingerprint_key())?;
+    let (key, fingerprint_key) = futures::try_join!(
+        context.keys.signing_key(Permission::Test),
+        context.keys.fingerprint_key()
+    )?;
     let secret = fingerprint_key.as_ref().map(|key| key.expose_secret());
     let values = fingerprint(stage.name.as_str(), &report.contract, report.reading.values(), secret);
     let result = TestResult {
@@ -240,9 +246,7 @@ pub async fn record(context: &Context<'_>, stage: &str, report: &Report) -> Resu
 /// The newest result counts, and times are told to the second: a second test in one second, or on a clock that is
 /// behind, must still come after the first.
 fn later_than(newest: Option<Timestamp>, now: Timestamp) -> Timestamp {
-    newest.map_or(now, |newest| {
-        now.max(newest.saturating_add(1.second()).unwrap_or(now))
-    })
+    newest.map_or(now, |newest| now.max(newest.saturating_add(1.second()).unwrap_or(now)))
 }
 
 /// The configuration files of a digest, from the layer itself: what was built counts, not the working tree.

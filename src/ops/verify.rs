@@ -3,7 +3,7 @@
 use futures::StreamExt as _;
 use jiff::Timestamp;
 
-use super::view::{View, digest_of, ledger_location, required_manifest};
+use super::view::{self, View, digest_of, ledger_location, required_manifest};
 use super::{Context, OpsError};
 use crate::attest::predicate::{Approval, Outcome, Parameters, Promotion, Provenance, Rejection, Summary, TestResult};
 use crate::attest::{RecordKind, Statement, Verified};
@@ -175,7 +175,15 @@ impl Verification {
         let trusted = context.keys.trusted();
         for stage in &context.project.stages {
             let depth = Depth::Moves(100);
-            let state = stage_state(&*view.store, &view.listing, &stage.name, None, depth, trusted).await?;
+            let state = stage_state(
+                &*view.store,
+                &view.listing,
+                view::watched(context, stage),
+                None,
+                depth,
+                trusted,
+            )
+            .await?;
             for entry in state.moves.iter().filter(|entry| entry.digest == self.digest) {
                 let history = view.listing.history(&stage.name);
                 let Some(tag) = history.iter().find(|tag| tag.names(&entry.record)) else {

@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 use super::{Context, OpsError};
 use crate::image::{Digest, Location, Manifest, Tag};
 use crate::project::Stage;
-use crate::promotion::{Ledger, Listing};
+use crate::promotion::{FilledBy, Ledger, Listing, Watched};
 use crate::store::Store;
 
 /// One location: its store and its tags.
@@ -53,6 +53,18 @@ impl View {
             trusted: context.keys.trusted(),
             signed_as: &context.project.image.repository,
         }
+    }
+}
+
+/// A stage, for reading its history.
+pub(super) fn watched<'s>(context: &Context<'_>, stage: &'s Stage) -> Watched<'s> {
+    let filled_by = match context.project.position(&stage.name) {
+        Some(0) => FilledBy::Builds,
+        _ => FilledBy::Promotions,
+    };
+    Watched {
+        name: &stage.name,
+        filled_by,
     }
 }
 

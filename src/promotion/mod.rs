@@ -18,5 +18,5 @@ pub use evidence::{Candidate, CurrentFingerprint, Evidence, Freshness, Provenanc
 pub use history::{Agreement, Move, MoveKind, StageState};
 pub use judge::{Cleared, Judgement, Kind, judge};
 pub use ledger::{Listing, MAX_RECORDS, Reading, Records, VerifiedRecord, counted_manifest, read_record, records};
-pub use stage_history::{Depth, heads, stage_state};
+pub use stage_history::{Depth, FilledBy, Watched, heads, stage_state};
 pub use verdict::{GateName, Verdict};

@@ -7,7 +7,7 @@ use super::ledger::{Listing, Reading, VerifiedRecord, read_record};
 use crate::attest::predicate::{Promotion, PromotionKind};
 use crate::attest::{HistoryTag, TrustedKeys};
 use crate::image::Digest;
-use crate::project::StageName;
+use crate::project::{Permission, StageName};
 use crate::store::{Store, StoreError};
 
 /// How many records are read at once.
@@ -26,6 +26,24 @@ pub enum Depth {
     Until(Digest, Digest),
 }
 
+/// The stage whose history is read.
+#[derive(Clone, Copy, Debug)]
+pub struct Watched<'a> {
+    /// Its name.
+    pub name: &'a StageName,
+    /// What fills it.
+    pub filled_by: FilledBy,
+}
+
+/// What fills a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FilledBy {
+    /// It is the first one: every build enters it, and so a key that may only build counts there.
+    Builds,
+    /// Promotions from the stage before.
+    Promotions,
+}
+
 /// Reads a stage's moves, newest first.
 ///
 /// `current` is what its tag points at. Each record must say what its tag says, and the newest ones
@@ -33,11 +51,12 @@ pub enum Depth {
 pub async fn stage_state(
     store: &dyn Store,
     listing: &Listing,
-    stage: &StageName,
+    watched: Watched<'_>,
     current: Option<Digest>,
     depth: Depth,
     trusted: &TrustedKeys,
 ) -> Result<StageState, StoreError> {
+    let stage = watched.name;
     let tags = listing.history(stage);
     let mut state = StageState {
         name: stage.clone(),
@@ -58,7 +77,7 @@ pub async fn stage_state(
         let next = &tags[read..tags.len().min(read + width)];
         let readings = next.iter().map(|tag| read_tagged(store, tag, trusted));
         for (tag, reading) in try_join_all(readings).await? {
-            state.add(tag, reading);
+            state.add(tag, reading, watched.filled_by);
         }
         read += next.len();
         refuse_garbage(store, &state)?;
@@ -88,9 +107,9 @@ async fn read_tagged<'t>(
 }
 
 impl StageState {
-    fn add(&mut self, tag: &HistoryTag, reading: Reading) {
+    fn add(&mut self, tag: &HistoryTag, reading: Reading, filled_by: FilledBy) {
         match reading {
-            Reading::Counts(record) => match to_move(tag, &record) {
+            Reading::Counts(record) => match to_move(tag, &record, filled_by) {
                 Ok(entry) => match self.moves.iter_mut().find(|known| known.statement == entry.statement) {
                     Some(known) => known.copies.push(entry.record),
                     None => self.moves.push(entry),
@@ -166,7 +185,7 @@ fn is_enough(state: &StageState, depth: Depth, unread: &[HistoryTag]) -> bool {
 }
 
 /// A record as a move, if it says what its tag says.
-fn to_move(tag: &HistoryTag, record: &VerifiedRecord) -> Result<Move, String> {
+fn to_move(tag: &HistoryTag, record: &VerifiedRecord, filled_by: FilledBy) -> Result<Move, String> {
     let statement = record
         .statements
         .iter()
@@ -174,6 +193,13 @@ fn to_move(tag: &HistoryTag, record: &VerifiedRecord) -> Result<Move, String> {
         .ok_or_else(|| format!("`{tag}` is no promotion"))?;
     if !tag.names(&record.digest()) || statement.stage != tag.stage || statement.at != tag.at {
         return Err(format!("`{tag}` holds another promotion than it says"));
+    }
+    let may_promote = statement.signer().may(Permission::Promote);
+    if statement.kind == PromotionKind::Enter && filled_by == FilledBy::Promotions && !may_promote {
+        let (stage, signer) = (&tag.stage, statement.signer().name());
+        return Err(format!(
+            "`{tag}` does not count: `{signer}` may only build, and builds don't enter `{stage}`"
+        ));
     }
     let signer = statement.signer().name().to_owned();
     let signed = statement.payload_digest();

@@ -316,11 +316,22 @@ fn changed_values_make_a_test_stale() {
 
 #[test]
 fn a_key_that_nobody_trusts_proves_nothing() {
-    let (project, _) = tested();
+    let (project, digest) = tested();
     project.write("keys/iamship.pub", &key_pair().1);
-    // Who came to dev and how is told by records that do not count any more.
-    let run = project.run("promote dev staging");
-    assert!([Some(1), Some(2)].contains(&run.code), "{run:?}");
+    for verb in ["explain", "promote"] {
+        let document = project.json(&format!("{verb} dev staging"), 1);
+        assert_eq!(document["digest"], digest.as_str());
+        let held = Project::held(&document);
+        for gate in ["order", "signed", "provenance", "tested", "values"] {
+            assert!(held.contains(&gate.to_owned()), "{held:?}");
+        }
+    }
+    // What it would sign would not count either.
+    for arguments in ["build", "attest tested dev --suite e2e --result passed"] {
+        let run = project.run(arguments);
+        run.expect_code(2);
+        assert!(!run.stderr.is_empty());
+    }
     assert_eq!(project.store().tag("staging"), None);
     let row = project.stage("dev");
     assert_eq!((&row["signed"], &row["recorded"]), (&json!(false), &json!(false)));

@@ -104,6 +104,10 @@ fn a_whole_run_leaves_and_says_none() {
     let good = project.read("secrets/dev.env");
     let bad = good.replace("SIGNING_KEY='data:", &format!("SIGNING_KEY='{}:", CANARIES[3]));
     project.write("secrets/dev.env", &bad);
+    run(&project, "check --deny-warnings", 1);
+    run(&project, "test dev", 0);
+    let bad = good.replace("DB_CONNECTION='jdbc:", &format!("DB_CONNECTION='<{}:", CANARIES[3]));
+    project.write("secrets/dev.env", &bad.replace("LICENSE_KEY=", "# LICENSE_KEY="));
     run(&project, "check", 1);
     run(&project, "build", 1);
     run(&project, "test dev", 1);

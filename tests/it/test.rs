@@ -88,11 +88,20 @@ fn values_that_do_not_fit_fail_and_are_recorded() {
 fn a_value_that_breaks_the_xml_or_two_files_apart_fails() {
     let project = Project::new();
     // Another file has a data source of its own, as long as a value keeps the two apart.
-    let facilities = project.read("config/facilities.xml");
-    let more = facilities
-        .replace("accounts-db", "#{OTHER_DB}")
-        .replace("#{DB_USERNAME}", "other");
-    project.write("config/more.xml", &more);
+    project.write(
+        "config/more.xml",
+        r#"<config xmlns="http://tail-f.com/ns/config/1.0">
+  <facilities xmlns="https://curity.se/ns/conf/base">
+    <data-sources>
+      <data-source>
+        <id>#{OTHER_DB}</id>
+        <jdbc xmlns="https://curity.se/ns/ext-conf/jdbc"><username>other</username></jdbc>
+      </data-source>
+    </data-sources>
+  </facilities>
+</config>
+"#,
+    );
     for stage in ["dev", "staging", "prod"] {
         project.append(&format!("env/{stage}.env"), "OTHER_DB=other-db\n");
     }

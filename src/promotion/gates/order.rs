@@ -21,7 +21,10 @@ pub(super) fn ask(evidence: &Evidence) -> Verdict {
     }
     if evidence.from.position(evidence.candidate.digest).is_none() {
         return Verdict::hold(
-            format!("{} was never in `{from}`", evidence.candidate.digest),
+            format!(
+                "no trusted record says that {} was in `{from}`",
+                evidence.candidate.digest
+            ),
             format!("iamship history {from}"),
         );
     }

@@ -98,6 +98,31 @@ fn a_builders_signature_by_another_key_is_none() {
 }
 
 #[test]
+fn a_builder_can_not_let_an_image_enter_a_later_stage() {
+    let mut team = Team::new();
+    let builder = team.builder.clone();
+    // As the builder would like to have it: prod is the first stage.
+    let file = team.project.read("iamship.toml");
+    let (head, stages) = file.split_once("[[stage]]").expect("stages");
+    let own: Vec<_> = stages
+        .split("[[stage]]")
+        .filter(|stage| stage.contains("\"prod\""))
+        .collect();
+    team.project
+        .write("iamship.toml", &format!("{head}[[stage]]{}", own[0]));
+    team.with(&builder).json("build", 0);
+    assert_eq!(team.project.stage("prod")["recorded"], true);
+    // As it is for everybody else.
+    team.project.write("iamship.toml", &file);
+    let row = team.project.stage("prod");
+    assert_eq!(row["recorded"], false, "{row}");
+    let history = team.project.run("history prod --format json");
+    history.expect_code(0);
+    assert_eq!(history.document()["entries"], json!([]));
+    assert!(history.stderr.contains("may only build"), "{}", history.stderr);
+}
+
+#[test]
 fn two_trusted_keys_are_as_good_as_one() {
     let mut project = Project::new();
     let (private, public) = key_pair();

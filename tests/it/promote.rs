@@ -564,7 +564,7 @@ fn people_read_each_gate_with_its_reason() {
     let run = project.run("explain dev staging");
     run.expect_code(1);
     insta::assert_snapshot!(masked(&run.stdout), @r"
-    held  `staging` stays as it is: 1 gate holds sha256:… (1.0-…)
+    held  `staging` stays as it is: 1 gate holds back sha256:… (1.0-…)
       pass  order       `staging` comes after `dev`
       pass  signed      signed by keys/iamship.pub
       pass  provenance  built outside of git, says keys/iamship.pub

@@ -85,7 +85,7 @@ fn values_that_do_not_fit_fail_and_are_recorded() {
 }
 
 #[test]
-fn a_value_that_breaks_the_xml_or_two_files_apart_fails() {
+fn a_value_that_xml_can_not_carry_or_that_makes_two_files_contradict_fails() {
     let project = Project::new();
     // Another file has a data source of its own, as long as a value keeps the two apart.
     project.write(
@@ -121,7 +121,7 @@ fn a_value_that_breaks_the_xml_or_two_files_apart_fails() {
     );
     project.write(
         "env/dev.env",
-        &good.replace("OTHER_DB=other-db", "OTHER_DB='<other-db'"),
+        &good.replace("OTHER_DB=other-db", "OTHER_DB='other\u{1}db'"),
     );
     let broken = project.json("test dev", 1);
     assert_eq!(broken["result"], "failed");

@@ -86,7 +86,7 @@ fn people_read_one_row_a_move() {
     let run = project.run("history staging");
     run.expect_code(0);
     insta::assert_snapshot!(masked(&run.stdout), @r"
-    AT                   HOW      VERSION           DIGEST        FROM  BY      TAG
+    AT (UTC)             HOW      VERSION           DIGEST        FROM  BY      TAG
     TIME  promote  1.0-…  …  dev   tester  staging-DAY-N
     ");
 }

@@ -77,9 +77,9 @@ fn people_read_one_row_a_stage() {
     let run = project.run("status");
     run.expect_code(0);
     insta::assert_snapshot!(masked(&run.stdout), @r"
-    STAGE    VERSION           DIGEST        TESTED  SIGNED  SINCE             BY      NOTE
-    dev      1.0-…  …  -       yes     TIME  tester
-    staging  1.0-…  …  -       yes     TIME  tester  1 behind
+    STAGE    VERSION           DIGEST        TESTED  SIGNED  SINCE (UTC)       BY      NOTE
+    dev      1.0-…  …  no      yes     TIME  tester
+    staging  1.0-…  …  no      yes     TIME  tester  1 behind
     prod     -                 -             -       -       -                 -       1 behind
     ");
 }

@@ -104,10 +104,12 @@ fn the_values_must_fit_what_it_goes_back_to() {
 }
 
 #[test]
-fn after_it_the_newer_one_can_be_promoted_again() {
+fn what_was_rolled_back_comes_again_only_when_it_is_asked_for() {
     let (project, [_, _, c]) = three();
     project.json("rollback staging", 0);
-    let done = project.json("promote dev staging", 0);
+    let held = project.json("promote dev staging", 1);
+    assert_eq!(Project::held(&held), ["not-older"]);
+    let done = project.json(&format!("promote dev staging --digest {c} --allow-older"), 0);
     assert_eq!(done["digest"], c.as_str());
     assert_eq!(project.store().tag("staging"), Some(c));
 }

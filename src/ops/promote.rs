@@ -173,7 +173,7 @@ pub async fn plan(context: &Context<'_>, from: &str, to: &str, wish: &Wish) -> R
         let listing = &target_view.listing;
         let authority = Authority::Promotion(&cleared, &from.name);
         let mut moving = MovePlan::new(context, to, &evidence.to, listing, manifest, version, &authority);
-        moving.relied_on = evidence.candidate.relied_on.clone();
+        moving.relied_on = evidence.relied_on();
         moving.attestations = attestations
             .filter(|(digest, _)| *digest == plan.digest)
             .map(|(_, manifest)| (target.clone(), manifest));
@@ -380,6 +380,7 @@ impl Reader<'_, '_> {
                 expect_current: self.wish.expect_current,
                 allow_older: self.wish.allow_older,
             },
+            now: self.context.now(),
             to: self.to_state.clone(),
             from: from_state,
             before_to: before.map(|position| self.context.project.stages[position].name.clone()),

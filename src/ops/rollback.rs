@@ -58,6 +58,7 @@ pub async fn plan(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<Pla
             expect_current: wish.expect_current,
             allow_older: true,
         },
+        now: context.now(),
         from: state.clone(),
         to: state,
         before_to: None,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::evidence::{Candidate, ProvenanceFacts, TestFacts};
 use super::ledger::{Listing, VerifiedRecord, records};
 use crate::attest::predicate::{Outcome, Parameters, Provenance, TestResult};
-use crate::attest::{RecordKind, Statement, TrustedKeys, Verified, cosign};
+use crate::attest::{RecordKind, TrustedKeys, Verified, cosign};
 use crate::image::{Digest, Location, Manifest};
 use crate::project::StageName;
 use crate::store::{Store, StoreError, read_blob};
@@ -32,9 +32,23 @@ pub struct Ledger<'a> {
 impl Ledger<'_> {
     /// All that is known of a digest, with the test results of one stage.
     pub async fn candidate(&self, digest: Digest, stage: &StageName) -> Result<Candidate, StoreError> {
-        let kinds = [RecordKind::Built, RecordKind::Tested];
+        self.read(digest, &[RecordKind::Built, RecordKind::Tested], Some(stage))
+            .await
+    }
+
+    /// What is known of a digest without any test result.
+    pub async fn built(&self, digest: Digest) -> Result<Candidate, StoreError> {
+        self.read(digest, &[RecordKind::Built], None).await
+    }
+
+    async fn read(
+        &self,
+        digest: Digest,
+        kinds: &[RecordKind],
+        stage: Option<&StageName>,
+    ) -> Result<Candidate, StoreError> {
         let (records, signers) = futures::try_join!(
-            records(self.store, self.listing, &digest, &kinds, self.trusted),
+            records(self.store, self.listing, &digest, kinds, self.trusted),
             self.signers(digest),
         )?;
         let mut candidate = Candidate {
@@ -44,15 +58,15 @@ impl Ledger<'_> {
             provenance: None,
             contract: None,
             tests: Vec::new(),
+            doubtful_tests: Vec::new(),
             ignored: signers.1,
             relied_on: Vec::new(),
         };
-        for record in &records.verified {
-            for statement in &record.statements {
-                candidate.add(record, statement, stage);
-            }
-        }
-        candidate.tests = newest_of_each_suite(candidate.tests);
+        candidate.set_build(records.verified.iter().filter_map(Build::of));
+        let results = records.verified.iter().filter_map(|record| test_of(record, stage?));
+        candidate.tests = newest_of_each_suite(results.collect());
+        let doubtful = records.doubtful.iter().filter(|tag| tag.kind == RecordKind::Tested);
+        candidate.doubtful_tests = doubtful.map(ToString::to_string).collect();
         candidate.ignored.extend(records.ignored);
         Ok(candidate)
     }
@@ -97,37 +111,66 @@ impl Ledger<'_> {
     }
 }
 
+/// What one record says of a build.
+struct Build {
+    record: Digest,
+    provenance: Option<Verified<Provenance>>,
+    parameters: Option<Verified<Parameters>>,
+}
+
+impl Build {
+    fn of(record: &VerifiedRecord) -> Option<Self> {
+        let build = Self {
+            record: record.digest(),
+            provenance: record.statements.iter().find_map(Verified::of),
+            parameters: record.statements.iter().find_map(Verified::of),
+        };
+        (build.provenance.is_some() || build.parameters.is_some()).then_some(build)
+    }
+
+    /// Whole ones come first, then the oldest: what counts does not change when another one is added.
+    fn rank(&self) -> impl Ord + use<> {
+        let finished = self.provenance.as_ref().map(|provenance| provenance.finished_on);
+        let lacks = (self.provenance.is_none(), self.parameters.is_none());
+        (lacks, finished, self.record)
+    }
+}
+
 impl Candidate {
-    fn add(&mut self, record: &VerifiedRecord, statement: &Verified<Statement>, stage: &StageName) {
-        let signer = statement.signer().name().to_owned();
-        if let Some(provenance) = statement.of::<Provenance>() {
-            self.version.get_or_insert_with(|| provenance.version.clone());
-            self.provenance.get_or_insert_with(|| ProvenanceFacts {
-                signer,
+    /// Version, provenance and contract are those of one record: of two builds' halves nothing follows.
+    fn set_build(&mut self, builds: impl Iterator<Item = Build>) {
+        let Some(build) = builds.min_by_key(Build::rank) else {
+            return;
+        };
+        if let Some(provenance) = build.provenance {
+            self.relied_on.push(provenance.envelope_digest());
+            self.version = Some(provenance.version.clone());
+            self.provenance = Some(ProvenanceFacts {
+                signer: provenance.signer().name().to_owned(),
                 project: provenance.project.clone(),
                 commit: provenance.source.as_ref().map(|source| source.commit.clone()),
                 dirty: provenance.source.as_ref().is_some_and(|source| source.dirty),
             });
-        } else if let Some(parameters) = statement.of::<Parameters>() {
-            self.contract.get_or_insert_with(|| parameters.contract.clone());
-        } else if let Some(test) = statement.of::<TestResult>() {
-            if test.stage != *stage {
-                return;
-            }
-            self.tests.push(TestFacts {
-                suite: test.suite.clone(),
-                stage: test.stage.to_string(),
-                passed: test.outcome != Outcome::Failed,
-                at: test.at,
-                fingerprint: test.values.clone(),
-                signer,
-                record: record.digest(),
-            });
-        } else {
-            return;
         }
-        self.relied_on.push(statement.envelope_digest());
+        if let Some(parameters) = build.parameters {
+            self.relied_on.push(parameters.envelope_digest());
+            self.contract = Some(parameters.into_inner().contract);
+        }
     }
+}
+
+fn test_of(record: &VerifiedRecord, stage: &StageName) -> Option<TestFacts> {
+    let test = record.statements.iter().find_map(Verified::of::<TestResult>)?;
+    (test.stage == *stage).then(|| TestFacts {
+        suite: test.suite.clone(),
+        stage: test.stage.to_string(),
+        passed: test.outcome != Outcome::Failed,
+        at: test.at,
+        fingerprint: test.values.clone(),
+        signer: test.signer().name().to_owned(),
+        record: record.digest(),
+        envelope: test.envelope_digest(),
+    })
 }
 
 /// The newest result of a suite counts; of two at one moment, the failure does.
@@ -146,6 +189,12 @@ fn newest_of_each_suite(mut tests: Vec<TestFacts>) -> Vec<TestFacts> {
 mod tests {
     use super::super::gates::fixture::keyed;
     use super::*;
+    use crate::attest::predicate::Base;
+    use crate::attest::{Algorithm, Envelope, Predicate, Record, SigningKey, Statement};
+    use crate::image::{Descriptor, media_type};
+    use crate::project::Permission;
+    use crate::store::Memory;
+    use crate::values::Contract;
 
     fn result(second: i64, passed: bool) -> TestFacts {
         TestFacts {
@@ -156,7 +205,74 @@ mod tests {
             fingerprint: keyed("values"),
             signer: "k".into(),
             record: Digest::of(&second.to_be_bytes()),
+            envelope: Digest::of(b"envelope"),
         }
+    }
+
+    /// The version of the build that counts among records of these halves: version, finished at, with a contract.
+    async fn counted(records: &[(&str, i64, bool)]) -> (Option<String>, Option<usize>, usize) {
+        let key = SigningKey::generate(Algorithm::Ed25519).unwrap();
+        let mut trusted = TrustedKeys::default();
+        trusted.insert(key.public_key(), "keys/test.pub", Permission::ALL);
+        let location: Location = "registry.example.com/iam/idsvr".parse().unwrap();
+        let store = Memory::new(location.clone());
+        let image = Descriptor::new(media_type::OCI_MANIFEST, Digest::of(b"image"), 5);
+        for (version, finished, whole) in records {
+            let sign = |predicate| Envelope::sign(&Statement::about("x", image.digest, predicate), &key);
+            let mut envelopes = vec![sign(Predicate::Provenance(built(version, *finished)))];
+            let contract = Contract::default();
+            let config_layers = vec![Digest::of(version.as_bytes())];
+            let parameters = Parameters {
+                contract,
+                config_layers,
+            };
+            envelopes.extend(whole.then(|| sign(Predicate::Parameters(parameters))));
+            let record = Record::new(RecordKind::Built, &image, &envelopes);
+            for (blob, bytes) in record.blobs() {
+                store.push_blob(blob, bytes).await.unwrap();
+            }
+            store
+                .push_manifest(record.manifest(), &record.tag().into())
+                .await
+                .unwrap();
+        }
+        let listing = Listing::read(&store).await.unwrap();
+        let ledger = Ledger {
+            store: &store,
+            listing: &listing,
+            trusted: &trusted,
+            signed_as: &location,
+        };
+        let candidate = ledger.built(image.digest).await.unwrap();
+        let parameters = candidate.contract.map(|contract| contract.parameters.len());
+        (candidate.version, parameters, candidate.relied_on.len())
+    }
+
+    fn built(version: &str, finished: i64) -> Provenance {
+        Provenance {
+            project: "idsvr".into(),
+            version: version.into(),
+            server: "generic".into(),
+            base: Base {
+                reference: "example.com/base:1".parse().unwrap(),
+                digest: Digest::of(b"base"),
+            },
+            source: None,
+            inputs: Digest::of(b"inputs"),
+            builder_version: "0".into(),
+            invocation: None,
+            started_on: jiff::Timestamp::UNIX_EPOCH,
+            finished_on: jiff::Timestamp::from_second(finished).unwrap(),
+        }
+    }
+
+    #[tokio::test]
+    async fn version_and_contract_are_those_of_one_record_a_whole_one_if_there_is_one() {
+        let whole = (Some("2".to_owned()), Some(0), 2);
+        assert_eq!(counted(&[("1", 1, false), ("2", 2, true)]).await, whole);
+        assert_eq!(counted(&[("3", 3, true), ("2", 2, true), ("1", 1, false)]).await, whole);
+        assert_eq!(counted(&[("1", 1, false)]).await, (Some("1".to_owned()), None, 1));
+        assert_eq!(counted(&[]).await, (None, None, 0));
     }
 
     #[test]

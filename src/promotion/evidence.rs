@@ -16,6 +16,8 @@ pub struct Evidence {
     pub named_version: Option<String>,
     /// What is asked for.
     pub request: Request,
+    /// When it is asked.
+    pub now: Timestamp,
     /// The stage that the digest leaves.
     pub from: StageState,
     /// The stage that it enters.
@@ -44,6 +46,14 @@ impl Evidence {
             _ => false,
         }
     }
+
+    /// The envelopes that the gates looked at, for the VSA.
+    pub fn relied_on(&self) -> Vec<Digest> {
+        let tests = self.candidate.tests.iter();
+        let used = tests.filter(|facts| self.required_suites.contains(&facts.suite));
+        let built = self.candidate.relied_on.iter().copied();
+        built.chain(used.map(|facts| facts.envelope)).collect()
+    }
 }
 
 /// What the caller asks for.
@@ -70,9 +80,11 @@ pub struct Candidate {
     pub contract: Option<Contract>,
     /// Test results in the stage it leaves, the newest of each suite.
     pub tests: Vec<TestFacts>,
+    /// Tags of test results that do not hold what their name says: a failure may have been there.
+    pub doubtful_tests: Vec<String>,
     /// Records and signatures about it that do not count, and why.
     pub ignored: Vec<String>,
-    /// The envelopes that were relied on, for the VSA.
+    /// The envelopes that say how it was built and what it needs, for the VSA.
     pub relied_on: Vec<Digest>,
 }
 
@@ -106,6 +118,8 @@ pub struct TestFacts {
     pub signer: String,
     /// The record that says so.
     pub record: Digest,
+    /// The envelope in it.
+    pub envelope: Digest,
 }
 
 /// The fingerprint of a stage's values now, both ways.

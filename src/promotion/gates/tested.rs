@@ -1,10 +1,24 @@
 //! `tested`: every suite that the stage asks for passed there, with the values it has now.
 
+use jiff::SignedDuration;
+
 use super::super::evidence::{Freshness, TestFacts};
 use super::{Evidence, Verdict};
+use crate::attest::{RecordKind, RecordTag};
 use crate::values::SecretsHashed;
 
+/// How far another machine's clock may be ahead.
+const MAX_AHEAD: SignedDuration = SignedDuration::from_mins(5);
+/// So many doubtful tags are named.
+const MOST_TAGS: usize = 4;
+
 pub(super) fn ask(evidence: &Evidence) -> Verdict {
+    if evidence.required_suites.is_empty() {
+        return Verdict::pass(format!("no suite is asked for to leave `{}`", evidence.from.name));
+    }
+    if !evidence.candidate.doubtful_tests.is_empty() {
+        return doubtful(&evidence.candidate.doubtful_tests);
+    }
     let mut passed = Vec::new();
     let mut because = Vec::new();
     let mut help = Vec::new();
@@ -29,6 +43,22 @@ pub(super) fn ask(evidence: &Evidence) -> Verdict {
     }
 }
 
+/// A result that somebody took away may have been a failure.
+fn doubtful(tags: &[String]) -> Verdict {
+    let named: Vec<_> = tags.iter().take(MOST_TAGS).map(|tag| format!("`{tag}`")).collect();
+    let more = match tags.len().saturating_sub(MOST_TAGS) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let named = named.join(", ");
+    Verdict::Hold {
+        because: format!("{named}{more} should be test results and hold something else: a failure may be hidden"),
+        help: vec![format!(
+            "find out who moved it, then delete the tag and test again: {named}"
+        )],
+    }
+}
+
 /// Why one suite is good, or why not and what mends it.
 fn look(evidence: &Evidence, suite: &str, facts: Option<&TestFacts>) -> Result<String, (String, String)> {
     let stage = &evidence.from.name;
@@ -47,6 +77,13 @@ fn look(evidence: &Evidence, suite: &str, facts: Option<&TestFacts>) -> Result<S
             again,
         ));
     };
+    if facts.at > evidence.now.saturating_add(MAX_AHEAD).unwrap_or(evidence.now) {
+        let tag = RecordTag::new(evidence.candidate.digest, RecordKind::Tested, &facts.record);
+        return Err((
+            format!("the result of suite `{suite}` is of {}, later than now", facts.at),
+            format!("set the clocks, delete the tag `{tag}`, then test again"),
+        ));
+    }
     if !facts.passed {
         return Err((format!("suite `{suite}` failed in `{stage}` at {}", facts.at), again));
     }
@@ -95,6 +132,38 @@ mod tests {
         assert!(verdict.help()[0].contains("iamship attest tested staging --suite boot --result passed --digest sha256:"));
         evidence.own_suite = "boot".into();
         assert!(ask(&evidence).help()[0].starts_with("iamship test staging --digest sha256:"));
+    }
+
+    #[test]
+    fn without_suites_it_says_so() {
+        let mut evidence = evidence();
+        evidence.required_suites.clear();
+        evidence.candidate.doubtful_tests.push("x".into());
+        assert_eq!(ask(&evidence).because(), "no suite is asked for to leave `staging`");
+        assert!(!ask(&evidence).is_hold());
+    }
+
+    #[test]
+    fn a_result_that_may_be_hidden_holds_and_its_tag_is_named() {
+        let mut evidence = evidence();
+        evidence.candidate.doubtful_tests = (0..6).map(|number| format!("tag-{number}")).collect();
+        let verdict = ask(&evidence);
+        assert!(verdict.is_hold());
+        assert!(verdict.because().starts_with("`tag-0`, `tag-1`"));
+        assert!(verdict.because().contains("`tag-3` and 2 more"));
+        assert!(verdict.help()[0].contains("`tag-0`"));
+    }
+
+    #[test]
+    fn a_result_of_the_future_holds_unless_clocks_explain_it() {
+        let mut evidence = evidence();
+        let ahead = |seconds: i64| jiff::Timestamp::from_second(1_767_225_800 + seconds).unwrap();
+        evidence.candidate.tests[0].at = ahead(300);
+        assert!(!ask(&evidence).is_hold());
+        evidence.candidate.tests[0].at = ahead(301);
+        let verdict = ask(&evidence);
+        assert!(verdict.because().contains("later than now"));
+        assert!(verdict.help()[0].contains(".iamship-tested-"));
     }
 
     #[test]

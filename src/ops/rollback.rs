@@ -4,14 +4,14 @@ use super::inputs;
 use super::move_plan::{Authority, MovePlan};
 use super::promote::{Plan, Wish, Work, named_version, unmoved, value_problems};
 use super::stage_move;
-use super::view::{self, digest_of, ledger_location, required_manifest};
+use super::view::{self, View, digest_of, ledger_location, required_manifest};
 use super::{Context, OpsError};
 use crate::image::{Digest, Manifest};
 use crate::project::Stage;
-use crate::promotion::{Agreement, Depth, Evidence, Kind, Move, MoveKind, Request, judge, stage_state};
+use crate::promotion::{Agreement, Depth, Evidence, Kind, Move, MoveKind, Request, StageState, judge, stage_state};
 
-/// How far back a history is read.
-const MAX_MOVES: usize = 500;
+/// How far back a history is read: usually the newest few moves tell where to go.
+const MOVES: [usize; 3] = [16, 100, 500];
 
 /// Reads, verifies and judges. Writes nothing. Applied by [`super::promote::apply`].
 pub async fn plan(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<Plan, OpsError> {
@@ -26,27 +26,13 @@ pub async fn plan(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<Pla
     )?;
     let view = &views[target];
     let current = places[0].current.as_ref().map(Manifest::digest);
-    let trusted = context.keys.trusted();
-    let depth = Depth::Moves(MAX_MOVES);
-    let state = stage_state(
-        &*view.store,
-        &view.listing,
-        view::watched(context, stage),
-        current,
-        depth,
-        trusted,
-    )
-    .await?;
-    let digest = match &wish.digest {
-        Some(text) => digest_of(view, text).await?,
-        // What runs without a record has no place in the history: the newest on record is what ran before it.
-        None if state.agreement == Agreement::Unrecorded => previous_good(&state.moves, None)
-            .filter(|digest| Some(*digest) != current)
-            .or_else(|| previous_good(&state.moves, current))
-            .ok_or_else(|| nothing_before(stage))?,
-        None => previous_good(&state.moves, current).ok_or_else(|| nothing_before(stage))?,
+    let named = match &wish.digest {
+        Some(text) => Some(digest_of(view, text).await?),
+        None => None,
     };
-    let candidate = view.ledger(context).candidate(digest, &stage.name).await?;
+    let (state, digest) = back_to(context, view, stage, current, named).await?;
+    // It was tested when it came: results, which anybody who may test can add to, are not asked again.
+    let candidate = view.ledger(context).built(digest).await?;
     let problems = candidate
         .contract
         .as_ref()
@@ -97,28 +83,88 @@ pub async fn plan(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<Pla
     Ok(plan)
 }
 
-fn nothing_before(stage: &Stage) -> OpsError {
-    OpsError::input(format!("nothing else ran in `{}` before", stage.name))
-        .help(format!("iamship history {}", stage.name))
+/// The digest to go to, and so much of the stage's history that it is known.
+async fn back_to(
+    context: &Context<'_>,
+    view: &View,
+    stage: &Stage,
+    current: Option<Digest>,
+    named: Option<Digest>,
+) -> Result<(StageState, Digest), OpsError> {
+    let trusted = context.keys.trusted();
+    let length = view.listing.history(&stage.name).len();
+    for count in MOVES {
+        let depth = Depth::Moves(count);
+        let watched = view::watched(context, stage);
+        let state = stage_state(&*view.store, &view.listing, watched, current, depth, trusted).await?;
+        let is_whole = length <= count || count == MOVES[MOVES.len() - 1];
+        match named {
+            Some(digest) if is_whole || state.position(digest).is_some() => return Ok((state, digest)),
+            Some(_) => {}
+            None => match back(&state) {
+                Back::To(digest) => return Ok((state, digest)),
+                Back::Guess(Some(digest)) if is_whole => return Ok((state, digest)),
+                Back::Guess(_) => {}
+            },
+        }
+        if is_whole {
+            break;
+        }
+    }
+    Err(OpsError::input(format!("nothing else ran in `{}` before", stage.name))
+        .help(format!("iamship history {}", stage.name)))
+}
+
+fn back(state: &StageState) -> Back {
+    let known = previous_good(&state.moves, state.current);
+    if state.agreement != Agreement::Unrecorded {
+        return known;
+    }
+    // What runs without a record has no place in the history: the newest on record is what ran before it.
+    match (previous_good(&state.moves, None), known) {
+        (newest @ (Back::To(digest) | Back::Guess(Some(digest))), _) if Some(digest) != state.current => newest,
+        (Back::To(_), known) => known,
+        (Back::Guess(_), Back::To(digest)) => Back::Guess(Some(digest)),
+        (Back::Guess(_), guess) => guess,
+    }
+}
+
+/// Where the newest moves say that a rollback goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Back {
+    /// There, whatever came before them.
+    To(Digest),
+    /// There, if nothing came before them.
+    Guess(Option<Digest>),
 }
 
 /// The digest that ran before the one that runs now, of those that nobody has taken back.
 ///
 /// A rollback takes back all that came after what it went to: after C was rolled back to B, the next one goes to what
 /// ran before B; and when D came since, to B, not to C. Something unknown that runs is followed by the newest known.
-fn previous_good(moves: &[Move], current: Option<Digest>) -> Option<Digest> {
+fn previous_good(moves: &[Move], current: Option<Digest>) -> Back {
     let mut good: Vec<Digest> = Vec::new();
+    // Older moves change nothing as long as all that is gone back to, or runs, came in these.
+    let mut is_known = true;
     for entry in moves.iter().rev() {
         let ran = good.iter().rposition(|digest| *digest == entry.digest);
         match (entry.kind, ran) {
             (MoveKind::Rollback, Some(position)) => good.truncate(position + 1),
+            (MoveKind::Rollback, None) => {
+                is_known = false;
+                good.push(entry.digest);
+            }
             _ => good.push(entry.digest),
         }
     }
-    if let Some(position) = good.iter().rposition(|digest| Some(*digest) == current) {
-        good.truncate(position);
+    match good.iter().rposition(|digest| Some(*digest) == current) {
+        Some(position) => good.truncate(position),
+        None => is_known &= current.is_none(),
     }
-    good.into_iter().rev().find(|digest| Some(*digest) != current)
+    match good.into_iter().rev().find(|digest| Some(*digest) != current) {
+        Some(digest) if is_known => Back::To(digest),
+        found => Back::Guess(found),
+    }
 }
 
 #[cfg(test)]
@@ -146,7 +192,28 @@ mod tests {
     }
 
     fn back(names: &[(&str, MoveKind)], current: &str) -> Option<Digest> {
-        previous_good(&moves(names), Some(Digest::of(current.as_bytes())))
+        match previous_good(&moves(names), Some(Digest::of(current.as_bytes()))) {
+            Back::To(digest) => Some(digest),
+            Back::Guess(digest) => digest,
+        }
+    }
+
+    #[test]
+    fn older_moves_are_asked_only_where_they_can_change_the_answer() {
+        use MoveKind::{Promote, Rollback};
+        let back = |names: &[(&str, MoveKind)], current: &str| {
+            previous_good(&moves(names), Some(Digest::of(current.as_bytes())))
+        };
+        let (b, c) = (Digest::of(b"b"), Digest::of(b"c"));
+        assert_eq!(back(&[("c", Promote), ("b", Promote)], "c"), Back::To(b));
+        assert_eq!(
+            back(&[("b", Rollback), ("c", Promote), ("b", Promote)], "b"),
+            Back::Guess(None)
+        );
+        // What it was rolled back to came before: what came before that is not known.
+        assert_eq!(back(&[("b", Rollback), ("c", Promote)], "b"), Back::Guess(Some(c)));
+        assert_eq!(back(&[("c", Promote), ("b", Promote)], "by hand"), Back::Guess(Some(c)));
+        assert_eq!(previous_good(&moves(&[("c", Promote)]), None), Back::To(c));
     }
 
     #[test]
@@ -178,6 +245,6 @@ mod tests {
     fn what_nobody_recorded_goes_to_the_newest_on_record() {
         let history = [("b", MoveKind::Promote), ("a", MoveKind::Promote)];
         assert_eq!(back(&history, "by hand"), Some(Digest::of(b"b")));
-        assert_eq!(previous_good(&moves(&history), None), Some(Digest::of(b"b")));
+        assert_eq!(previous_good(&moves(&history), None), Back::To(Digest::of(b"b")));
     }
 }

@@ -18,7 +18,10 @@ const STAGES: [&str; 3] = ["dev", "staging", "production"];
 const SECRET: &str = "correct-horse-battery-staple";
 
 /// The corpus, if it is on this machine. One that was asked for must be.
-#[expect(clippy::print_stderr, reason = "who reads the tests' output must see what did not run")]
+#[expect(
+    clippy::print_stderr,
+    reason = "who reads the tests' output must see what did not run"
+)]
 fn corpus() -> Option<PathBuf> {
     if let Some(path) = std::env::var_os("IAMSHIP_CORPUS").map(PathBuf::from) {
         assert!(path.is_dir(), "IAMSHIP_CORPUS: `{}` is no folder", path.display());

@@ -129,7 +129,9 @@ mod tests {
         evidence.required_suites.push("boot".into());
         let verdict = ask(&evidence);
         assert!(verdict.because().contains("suite `boot` has no result in `staging`"));
-        assert!(verdict.help()[0].contains("iamship attest tested staging --suite boot --result passed --digest sha256:"));
+        assert!(
+            verdict.help()[0].contains("iamship attest tested staging --suite boot --result passed --digest sha256:")
+        );
         evidence.own_suite = "boot".into();
         assert!(ask(&evidence).help()[0].starts_with("iamship test staging --digest sha256:"));
     }

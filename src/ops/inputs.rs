@@ -35,9 +35,30 @@ pub(super) fn bundle(project: &Project) -> Result<ProjectBundle, OpsError> {
 pub(super) struct StageReading {
     pub(super) input: StageInput,
     pub(super) diagnostics: Vec<Diagnostic>,
+    /// Whether it was the world that kept a secret source from being read.
+    world_failed: bool,
 }
 
 impl StageReading {
+    /// Values that could not be read say nothing: a result that was signed with half of them would be untrue.
+    pub(super) fn require_whole(&self) -> Result<(), OpsError> {
+        let Some(error) = self.diagnostics.iter().find(|diagnostic| diagnostic.is_error()) else {
+            return Ok(());
+        };
+        let stage = &self.input.name;
+        let place = error.labels.first().map(|label| format!(" ({})", label.span));
+        let message = format!(
+            "nothing can be tested with the values of `{stage}`: {}{}",
+            error.message,
+            place.unwrap_or_default()
+        );
+        let failure = match self.world_failed {
+            true => OpsError::world(message),
+            false => OpsError::input(message),
+        };
+        Err(failure.help(format!("iamship check {stage}")))
+    }
+
     /// Whether a secret source could not be read: then nothing can be said of what the stage lacks.
     pub(super) fn lacks_secrets(&self) -> bool {
         let mut codes = self.diagnostics.iter().map(|diagnostic| diagnostic.code);
@@ -67,12 +88,14 @@ pub(super) async fn stage(context: &Context<'_>, stage: &Stage) -> Result<StageR
         .iter()
         .map(|reference| secrets::open(reference, root, context.environment))
         .collect();
+    let mut world_failed = false;
     let values = match secrets::add_secrets(plain.clone(), &sources).await {
         Ok((values, warnings)) => {
             diagnostics.extend(warnings);
             values
         }
         Err(error) => {
+            world_failed = !error.is_input();
             let message = format!("the secrets of `{}` can't be read: {error}", stage.name);
             let diagnostic = Diagnostic::new(Code::SecretsUnreadable, message).at(stage.span.clone(), "");
             diagnostics.push(match &error {
@@ -88,6 +111,7 @@ pub(super) async fn stage(context: &Context<'_>, stage: &Stage) -> Result<StageR
             values,
         },
         diagnostics,
+        world_failed,
     })
 }
 

@@ -82,6 +82,7 @@ async fn subject<'p>(context: &Context<'p>, stage: &str, digest: Option<&str>) -
         current(context, stage),
         inputs::stage(context, stage),
     )?;
+    reading.require_whole()?;
     let Some(view) = views.remove(location) else {
         return Err(OpsError::world(format!("`{location}` was not listed")));
     };

@@ -8,7 +8,8 @@ use super::{Context, OpsError};
 use crate::attest::predicate::{Approval, Outcome, Parameters, Promotion, Provenance, Rejection, Summary, TestResult};
 use crate::attest::{RecordKind, Statement, Verified};
 use crate::image::{Descriptor, Digest, Location, Manifest, Reference, Target};
-use crate::promotion::{Depth, Reading, read_record, records, stage_state};
+use crate::project::Stage;
+use crate::promotion::{Agreement, Depth, Reading, read_record, records, stage_state};
 use crate::store::{Store, StoreError};
 
 /// What was found.
@@ -49,7 +50,7 @@ pub struct Said {
 
 /// Verifies what a text names: a stage, a version, a digest, or a whole reference.
 pub async fn verify(context: &Context<'_>, what: &str) -> Result<Verification, OpsError> {
-    let (view, manifest) = find(context, what).await?;
+    let (view, manifest, stage) = find(context, what).await?;
     let digest = manifest.digest();
     context.step(format!("verifying {digest}"));
     let mut verification = Verification {
@@ -64,16 +65,20 @@ pub async fn verify(context: &Context<'_>, what: &str) -> Result<Verification, O
     };
     verification.content(&*view.store, &manifest).await?;
     verification.ledger(context, &view).await?;
+    if let Some(stage) = stage {
+        verification.agreement(context, &view, stage).await?;
+    }
     Ok(verification)
 }
 
-async fn find(context: &Context<'_>, what: &str) -> Result<(View, Manifest), OpsError> {
+/// The image that is meant, and the stage when one was named.
+async fn find<'p>(context: &Context<'p>, what: &str) -> Result<(View, Manifest, Option<&'p Stage>), OpsError> {
     if let Some(stage) = context.project.stage(what) {
         let view = View::open(context, ledger_location(stage)).await?;
         let manifest = view.store.manifest(&Target::from(&stage.tag)).await?;
         let manifest =
             manifest.ok_or_else(|| OpsError::input(format!("`{what}` runs nothing yet")).help("iamship status"))?;
-        return Ok((view, manifest));
+        return Ok((view, manifest, Some(stage)));
     }
     let is_reference = what.contains('/') || what.starts_with("oci:");
     if is_reference {
@@ -81,12 +86,12 @@ async fn find(context: &Context<'_>, what: &str) -> Result<(View, Manifest), Ops
         let view = View::open(context, &reference.location).await?;
         let manifest = view.store.manifest(&reference.target).await?;
         let manifest = manifest.ok_or_else(|| OpsError::input(format!("there is no `{reference}`")))?;
-        return Ok((view, manifest));
+        return Ok((view, manifest, None));
     }
     let view = View::open(context, &context.project.image.repository).await?;
     let digest = digest_of(&view, what).await?;
     let manifest = required_manifest(&*view.store, digest).await?;
-    Ok((view, manifest))
+    Ok((view, manifest, None))
 }
 
 impl Verification {
@@ -167,6 +172,28 @@ impl Verification {
         }
         self.statements
             .sort_by(|a, b| a.at.cmp(&b.at).then_with(|| a.kind.cmp(b.kind)));
+        Ok(())
+    }
+
+    /// A stage that was named must run what its newest record says.
+    async fn agreement(&mut self, context: &Context<'_>, view: &View, stage: &Stage) -> Result<(), OpsError> {
+        let (trusted, current) = (context.keys.trusted(), Some(self.digest));
+        let (store, listing) = (&*view.store, &view.listing);
+        let watched = view::watched(context, stage);
+        let state = stage_state(store, listing, watched, current, Depth::Newest, trusted).await?;
+        let name = &stage.name;
+        match state.agreement {
+            Agreement::Recorded => {}
+            Agreement::Unfinished => self
+                .problems
+                .push(format!("the newest move of `{name}` is on record and was not finished")),
+            Agreement::Broken => self.problems.push(format!(
+                "a record in the history of `{name}` is gone: see `iamship history {name}`"
+            )),
+            Agreement::Unrecorded | Agreement::Empty => self.problems.push(format!(
+                "the tag of `{name}` was moved here without a record: see `iamship history {name}`"
+            )),
+        }
         Ok(())
     }
 

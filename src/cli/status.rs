@@ -92,8 +92,15 @@ fn notes(row: &Row, shell: &Shell) -> String {
     notes.join("; ")
 }
 
+/// The suite that holds a promotion back, where one does: a failed one, else one whose values have changed, else the
+/// newest.
+fn worst(tests: &[Tested]) -> Option<&Tested> {
+    tests
+        .iter()
+        .max_by_key(|test| (!test.passed, test.stale == Some(true), test.at))
+}
+
 fn document(row: &Row) -> Value {
-    let newest = row.tests.iter().max_by_key(|test| test.at);
     let test = |test: &Tested| {
         json!({
             "suite": test.suite,
@@ -108,7 +115,7 @@ fn document(row: &Row) -> Value {
         "tag": row.tag.as_str(),
         "digest": row.digest,
         "version": row.version,
-        "tested": newest.map(test),
+        "tested": worst(&row.tests).map(test),
         "tests": row.tests.iter().map(test).collect::<Vec<_>>(),
         "signed": row.signed,
         "recorded": matches!(row.agreement, Agreement::Recorded | Agreement::Empty),
@@ -120,4 +127,29 @@ fn document(row: &Row) -> Value {
         "ahead": row.ahead,
         "behind": row.behind,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(tests: &[(&str, bool, Option<bool>)]) -> Option<String> {
+        let each = tests.iter().zip(1..).map(|((suite, passed, stale), second)| Tested {
+            suite: (*suite).to_owned(),
+            passed: *passed,
+            at: jiff::Timestamp::from_second(second).unwrap(),
+            stale: *stale,
+        });
+        worst(&each.collect::<Vec<_>>()).map(|test| test.suite.clone())
+    }
+
+    #[test]
+    fn the_worst_suite_is_told_then_the_newest() {
+        let (failed, stale) = (("failed", false, Some(false)), ("stale", true, Some(true)));
+        let (old, new) = (("old", true, Some(false)), ("new", true, None));
+        assert_eq!(told(&[failed, stale, old, new]).as_deref(), Some("failed"));
+        assert_eq!(told(&[stale, old, new]).as_deref(), Some("stale"));
+        assert_eq!(told(&[old, new]).as_deref(), Some("new"));
+        assert_eq!(told(&[]), None);
+    }
 }

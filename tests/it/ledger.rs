@@ -346,7 +346,7 @@ fn a_rollback_is_not_kept_from_going_back_by_junk() {
         registry.put_manifest(REPOSITORY, &tag, media_type::OCI_MANIFEST, &bytes);
     }
     let refused = shop.run(&format!("explain dev staging --digest {}", image.digest));
-    refused.ends(3).says(".iamship-tested-0000000000000000");
+    refused.ends(3).says(".iamship-tested-*");
     let back = shop.answer("rollback staging");
     assert_eq!(back["digest"], image.digest.to_string());
 }

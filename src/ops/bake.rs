@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use super::base::Base;
 use super::layers::layers;
-use super::{Context, OpsError};
+use super::{Context, OpsError, lock};
 use crate::bundle::Bundle;
 use crate::image::{Digest, Layer, Manifest, Tag, base_version, edit_index, inputs_digest, label, version};
-use crate::project::Lock;
 use crate::store::Overlay;
 
 /// An image that has been made and is nowhere yet.
@@ -28,10 +27,11 @@ pub(super) struct Baked {
 }
 
 /// Makes the image: the same inputs give the same bytes, on any machine and at any time.
-pub(super) async fn bake(context: &Context<'_>, bundle: &Bundle, lock: &Lock) -> Result<Baked, OpsError> {
+pub(super) async fn bake(context: &Context<'_>, bundle: &Bundle, lock: &lock::Plan) -> Result<Baked, OpsError> {
     let project = context.project;
     // Compressing and asking the registry go side by side.
     let (base, layers) = futures::try_join!(Base::read(context, lock), layers(project, bundle))?;
+    let lock = &lock.lock;
     let plain: Vec<Layer> = layers.iter().map(|built| built.layer.clone()).collect();
     let mut labels = BTreeMap::from([
         (label::TITLE.to_owned(), project.name.clone()),

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use futures::future::try_join_all;
 
-use super::{Context, OpsError};
+use super::{Context, OpsError, lock};
 use crate::image::{Digest, Image, Manifest, platform_entries};
-use crate::project::Lock;
 use crate::store::{Store, read_blob};
 
 /// The largest image configuration that is read: 8 MiB.
@@ -21,9 +20,13 @@ pub(super) struct Base {
 
 impl Base {
     /// Reads manifests and configurations of the pinned base. No layer is read.
-    pub(super) async fn read(context: &Context<'_>, lock: &Lock) -> Result<Self, OpsError> {
+    pub(super) async fn read(context: &Context<'_>, lock: &lock::Plan) -> Result<Self, OpsError> {
+        let (lock, known) = (&lock.lock, lock.manifest.clone());
         let store = context.store(&lock.base.location)?;
-        let root = required_manifest(&*store, &lock.digest).await?;
+        let root = match known.filter(|manifest| manifest.digest() == lock.digest) {
+            Some(manifest) => manifest,
+            None => required_manifest(&*store, &lock.digest).await?,
+        };
         let manifests = match root.index() {
             None => vec![root.clone()],
             Some(index) => {

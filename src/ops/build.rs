@@ -2,23 +2,25 @@
 //!
 //! Every step looks first whether it was done before, so that a second run finishes a first one.
 
+use std::collections::BTreeMap;
+
 use futures::future::try_join_all;
 
 use super::bake::{Baked, bake};
 use super::check::findings;
 use super::move_plan::{Authority, MovePlan};
-use super::record::{prepare_signature, project_attestations, push_empty_blob, write_record};
-use super::stage_move::{self, Outcome};
-use super::view::{self, View, ledger_location, required_manifest};
+use super::record::{Seen, prepare_attestations, prepare_signature, push_empty_blob, put_record, read_envelopes};
+use super::stage_move::{self, Outcome, Place};
+use super::view::{self, View, ledger_location};
 use super::{Context, Event, OpsError, inputs, lock, sbom};
 use crate::attest::predicate::{Base, Json, Parameters, Provenance, SourceCommit};
-use crate::attest::{Envelope, Predicate, Record, RecordKind, Statement};
+use crate::attest::{Envelope, Predicate, Record, RecordKind, RecordTag, SigningKey, Statement};
 use crate::diagnostic::Diagnostic;
 use crate::git;
 use crate::image::{Digest, Location, Manifest, Tag, Target};
 use crate::project::{Lock, Permission, Stage, StageName};
-use crate::promotion::{Agreement, Depth, StageState, records, stage_state};
-use crate::store::{CopyOptions, copy};
+use crate::promotion::{Agreement, Depth, StageState, VerifiedRecord, records, stage_state};
+use crate::store::{CopyOptions, Listed, copy};
 use crate::values::Contract;
 
 /// What will be built; nothing has been written.
@@ -32,7 +34,7 @@ pub struct Plan {
     pub there: bool,
     /// What `check` found that does not stop a build.
     pub warnings: Vec<Diagnostic>,
-    enters: Option<Stage>,
+    enters: Option<Entrance>,
     started: jiff::Timestamp,
     source: Option<SourceCommit>,
 }
@@ -60,7 +62,33 @@ impl Plan {
 
     /// The stage that it will enter.
     pub fn stage(&self) -> Option<&StageName> {
-        self.enters.as_ref().map(|stage| &stage.name)
+        self.enters.as_ref().map(|entrance| &entrance.stage.name)
+    }
+}
+
+/// The first stage before a build enters it.
+struct Entrance {
+    stage: Stage,
+    views: BTreeMap<Location, View>,
+    places: Vec<Place>,
+    state: StageState,
+}
+
+impl Entrance {
+    /// `view` is the project's own repository, which usually is the stage's too.
+    async fn read(context: &Context<'_>, view: &View, places: Vec<Place>) -> Result<Self, OpsError> {
+        let stage = context.project.stages[0].clone();
+        let others = stage.repositories.iter().filter(|location| **location != view.location);
+        let mut views = view::views(context, others).await?;
+        views.insert(view.location.clone(), view.clone());
+        let current = places[0].current.as_ref().map(Manifest::digest);
+        let state = first_stage_state(context, &views[ledger_location(&stage)], &stage, current).await?;
+        Ok(Self {
+            stage,
+            views,
+            places,
+            state,
+        })
     }
 }
 
@@ -110,15 +138,20 @@ pub async fn plan(context: &Context<'_>, entry: Entry) -> Result<Planned, OpsErr
     let lock = lock::plan(context, false).await?;
     context.step(format!("baking on {}", lock.lock.base));
     let root = project.root.clone();
-    let (baked, view, checkout) = futures::try_join!(
-        bake(context, &reading.bundle, &lock.lock),
-        View::open(context, &context.project.image.repository),
-        async {
-            tokio::task::spawn_blocking(move || git::checkout(&root))
-                .await
-                .map_err(broken)
-        },
-    )?;
+    let look = async {
+        let view = View::open(context, &project.image.repository);
+        if entry == Entry::None {
+            return Ok((view.await?, None));
+        }
+        let (view, places) = futures::try_join!(view, stage_move::places(context, &project.stages[0]))?;
+        let entrance = Entrance::read(context, &view, places).await?;
+        Ok((view, Some(entrance)))
+    };
+    let (baked, (view, enters), checkout) = futures::try_join!(bake(context, &reading.bundle, &lock), look, async {
+        tokio::task::spawn_blocking(move || git::checkout(&root))
+            .await
+            .map_err(broken)
+    })?;
     let there = match view.listing.has(&baked.version) {
         false => false,
         true => is_same(&view, &baked).await?,
@@ -139,7 +172,7 @@ pub async fn plan(context: &Context<'_>, entry: Entry) -> Result<Planned, OpsErr
         view,
         there,
         warnings,
-        enters: (entry == Entry::FirstStage).then(|| project.stages[0].clone()),
+        enters,
         started,
         source: checkout.map(|checkout| SourceCommit {
             repository: checkout.origin,
@@ -170,38 +203,22 @@ async fn is_same(view: &View, baked: &Baked) -> Result<bool, OpsError> {
 /// Pushes and signs what is missing, then enters the stage. The version's tag comes after everything it stands for.
 pub async fn apply(context: &Context<'_>, plan: &Plan) -> Result<Done, OpsError> {
     let (store, root) = (&*plan.view.store, &plan.baked.root);
-    // Opening a key takes a while; it goes on beside the upload.
-    let key = context.keys.signing_key(Permission::Build);
     lock::apply(context, &plan.lock)?;
+    // What is said of the image is signed and brought beside it, and gets its names only when it is there.
+    let (tell, told) = tokio::sync::watch::channel(plan.there);
     let push = async {
         if !plan.there {
-            context.step(format!("pushing to `{}`", store.location()));
-            let options = CopyOptions {
-                fresh: plan.baked.overlay.fresh(),
-                ..CopyOptions::default()
-            };
-            let copied = async { copy(&plan.baked.overlay, store, root, &options).await };
-            futures::try_join!(copied, push_empty_blob(store))?;
+            push(context, plan).await?;
+            let _ = tell.send(true);
         }
-        Ok::<_, OpsError>(())
+        Ok(())
     };
-    let (key, ()) = futures::try_join!(key, push)?;
-    context.step("signing");
-    let envelopes = missing_statements(context, plan, &key).await?;
-    let digest = root.digest();
-    let location = &context.project.image.repository;
-    let all: Vec<Envelope> = envelopes.iter().flat_map(|(_, envelopes)| envelopes.clone()).collect();
-    let write = envelopes.iter().map(|(kind, envelopes)| async move {
-        let record = Record::new(*kind, &root.descriptor(), envelopes);
-        write_record(store, &record, &record.tag()).await
-    });
-    let sign = async { prepare_signature(store, location, digest, &key).await?.write().await };
-    futures::try_join!(sign, try_join_all(write), project_attestations(store, digest, &all))?;
+    futures::try_join!(push, sign(context, plan, told))?;
     if !plan.there {
         store.push_manifest(root, &Target::from(&plan.baked.version)).await?;
     }
     let entered = match &plan.enters {
-        Some(stage) => enter(context, plan, stage).await?,
+        Some(entrance) => enter(context, plan, entrance).await?,
         None => false,
     };
     Ok(Done {
@@ -210,30 +227,115 @@ pub async fn apply(context: &Context<'_>, plan: &Plan) -> Result<Done, OpsError>
     })
 }
 
+async fn push(context: &Context<'_>, plan: &Plan) -> Result<(), OpsError> {
+    let store = &*plan.view.store;
+    context.step(format!("pushing to `{}`", store.location()));
+    let options = CopyOptions {
+        fresh: plan.baked.overlay.fresh(),
+        ..CopyOptions::default()
+    };
+    let copied = async { Ok(copy(&plan.baked.overlay, store, &plan.baked.root, &options).await?) };
+    futures::try_join!(copied, push_empty_blob(store))?;
+    Ok(())
+}
+
+/// Waits until the image is there.
+async fn is_there(told: &tokio::sync::watch::Receiver<bool>) -> Result<(), OpsError> {
+    let mut told = told.clone();
+    let waited = told.wait_for(|there| *there).await;
+    // The sender only goes away with an error of its own, which is the one that is told.
+    waited
+        .map(drop)
+        .map_err(|_| OpsError::world("the image could not be pushed"))
+}
+
+/// Signs, and writes the records that are missing, with cosign's projections of all of them.
+async fn sign(context: &Context<'_>, plan: &Plan, told: tokio::sync::watch::Receiver<bool>) -> Result<(), OpsError> {
+    let (store, root, told) = (&*plan.view.store, &plan.baked.root, &told);
+    let (digest, location) = (root.digest(), &context.project.image.repository);
+    let key = context.keys.signing_key(Permission::Build).await?;
+    let there = there(context, plan).await?;
+    let missing = missing_statements(context, plan, &key, &there);
+    let mut all: Vec<Envelope> = missing.iter().flat_map(|(_, envelopes)| envelopes.clone()).collect();
+    let records: Vec<Record> = missing
+        .iter()
+        .map(|(kind, envelopes)| Record::new(*kind, &root.descriptor(), envelopes))
+        .collect();
+    for record in &records {
+        record
+            .check_size()
+            .map_err(|error| OpsError::input(error.to_string()))?;
+    }
+    // What an earlier run wrote and did not finish: it was stopped before it came to cosign's tag or to the list of
+    // referrers. The same bytes are the same record.
+    let mut unfinished = Vec::new();
+    for record in there.iter().filter(|_| !plan.there) {
+        let tag = Target::from(&RecordTag::new(digest, record.kind, &record.digest()).to_tag());
+        if let Some(manifest) = store.manifest(&tag).await? {
+            let envelopes = read_envelopes(store, &manifest).await?.into_iter();
+            all.extend(envelopes.map(|(_, envelope)| envelope));
+            unfinished.push((tag, manifest));
+        }
+    }
+    let signature = async {
+        let addition = prepare_signature(store, location, digest, &key).await?;
+        is_there(told).await?;
+        addition.write().await
+    };
+    let (tell_recorded, told_recorded) = tokio::sync::watch::channel(false);
+    let attestations = async {
+        let addition = prepare_attestations(store, digest, &all, Seen::Unread).await?;
+        // A statement without a record would be made anew by the next run, and be there twice.
+        is_there(&told_recorded).await?;
+        addition.write().await
+    };
+    let write = async {
+        is_there(told).await?;
+        context.step("signing");
+        let put = records.iter().map(|record| async move {
+            let tag = record.tag();
+            put_record(store, record.manifest(), record.blobs(), &tag).await
+        });
+        let written = try_join_all(put).await?;
+        let _ = tell_recorded.send(true);
+        let unlisted = records
+            .iter()
+            .zip(written)
+            .filter(|(_, written)| written.listed == Listed::NotYet);
+        let list = unlisted.map(|(record, _)| store.list_referrer(record.manifest()));
+        let finish = unfinished
+            .iter()
+            .map(|(tag, manifest)| store.push_manifest(manifest, tag));
+        futures::try_join!(try_join_all(list), try_join_all(finish))?;
+        Ok::<_, OpsError>(())
+    };
+    futures::try_join!(signature, attestations, write)?;
+    Ok(())
+}
+
+/// What trusted keys have said of the image already.
+async fn there(context: &Context<'_>, plan: &Plan) -> Result<Vec<VerifiedRecord>, OpsError> {
+    let kinds = [RecordKind::Built, RecordKind::Sbom];
+    let (store, listing) = (&*plan.view.store, &plan.view.listing);
+    let found = records(store, listing, &plan.digest(), &kinds, context.keys.trusted()).await?;
+    Ok(found.verified)
+}
+
 /// The statements that no trusted key has made of this digest yet.
-async fn missing_statements(
+fn missing_statements(
     context: &Context<'_>,
     plan: &Plan,
-    key: &crate::attest::SigningKey,
-) -> Result<Vec<(RecordKind, Vec<Envelope>)>, OpsError> {
-    let digest = plan.digest();
-    let kinds = [RecordKind::Built, RecordKind::Sbom];
-    let there = records(
-        &*plan.view.store,
-        &plan.view.listing,
-        &digest,
-        &kinds,
-        context.keys.trusted(),
-    )
-    .await?;
+    key: &SigningKey,
+    there: &[VerifiedRecord],
+) -> Vec<(RecordKind, Vec<Envelope>)> {
     // A build that a half of this is missing from was not told: both statements are of one record.
     let whole = |kind: RecordKind| if kind == RecordKind::Built { 2 } else { 1 };
     let has = |kind: RecordKind| {
-        let mut records = there.verified.iter();
+        let mut records = there.iter();
         records.any(|record| record.kind == kind && record.statements.len() >= whole(kind))
     };
     let name = context.project.image.repository.to_string();
-    let sign = |predicate: Predicate| Envelope::sign(&Statement::about(&name, digest, predicate), key);
+    let sign = |predicate: Predicate| Envelope::sign(&Statement::about(&name, plan.digest(), predicate), key);
     let mut missing = Vec::new();
     if !has(RecordKind::Built) {
         let parameters = Parameters {
@@ -249,7 +351,7 @@ async fn missing_statements(
     if !has(RecordKind::Sbom) {
         missing.push((RecordKind::Sbom, vec![sign(Predicate::Sbom(plan.sbom.clone()))]));
     }
-    Ok(missing)
+    missing
 }
 
 fn provenance(context: &Context<'_>, plan: &Plan) -> Provenance {
@@ -271,24 +373,24 @@ fn provenance(context: &Context<'_>, plan: &Plan) -> Provenance {
 }
 
 /// Moves the first stage to the image.
-async fn enter(context: &Context<'_>, plan: &Plan, stage: &Stage) -> Result<bool, OpsError> {
-    let views = super::view::views(context, &stage.repositories);
-    let (views, places) = futures::try_join!(views, stage_move::places(context, stage))?;
+async fn enter(context: &Context<'_>, plan: &Plan, entrance: &Entrance) -> Result<bool, OpsError> {
+    let (stage, places, views) = (&entrance.stage, &entrance.places, &entrance.views);
     let view = &views[ledger_location(stage)];
-    let current = places[0].current.as_ref().map(Manifest::digest);
-    let state = first_stage_state(context, view, stage, current).await?;
-    let root = required_manifest(&*plan.view.store, plan.digest()).await?;
-    let version = plan.baked.version.to_string();
-    let authority = Authority::Build;
-    let moving = MovePlan::new(context, stage, &state, &view.listing, root, version, &authority);
-    if moving.is_done(&places, &view.listing) {
+    let (root, version) = (plan.baked.root.clone(), plan.baked.version.to_string());
+    let (state, listing) = (&entrance.state, &view.listing);
+    let moving = MovePlan::new(context, stage, state, listing, root, version, &Authority::Build);
+    if moving.is_done(places, listing) {
         return Ok(false);
     }
-    let fresh = View::open(context, &context.project.image.repository).await?;
-    for place in &places {
-        super::carry::carry(context, &fresh, &views[&place.location], &moving.manifest).await?;
+    let own = &context.project.image.repository;
+    if places.iter().any(|place| place.location != *own) {
+        // With the records that were just written.
+        let fresh = View::open(context, own).await?;
+        for place in places {
+            super::carry::carry(context, &fresh, &views[&place.location], &moving.manifest).await?;
+        }
     }
-    match stage_move::apply(context, &moving, &places, view).await? {
+    match stage_move::apply(context, &moving, places, view).await? {
         Outcome::Moved { .. } => Ok(true),
         Outcome::Overtaken(overtaken) => Err(OpsError::world(overtaken.because).help(overtaken.help)),
     }

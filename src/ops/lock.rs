@@ -12,6 +12,8 @@ pub struct Plan {
     pub previous: Option<Digest>,
     /// Whether the file must be written.
     pub writes: bool,
+    /// The base's manifest, where it had to be read.
+    pub manifest: Option<Manifest>,
 }
 
 /// Decides: keeps a pin that is there unless it shall move.
@@ -29,13 +31,15 @@ pub async fn plan(context: &Context<'_>, update: bool) -> Result<Plan, OpsError>
             lock,
             previous,
             writes: false,
+            manifest: None,
         });
     }
-    let lock = pin(context, base).await?;
+    let (lock, manifest) = pin(context, base).await?;
     Ok(Plan {
         writes: there.as_ref() != Some(&lock),
         previous: there.map(|lock| lock.digest),
         lock,
+        manifest: Some(manifest),
     })
 }
 
@@ -47,18 +51,19 @@ pub fn apply(context: &Context<'_>, plan: &Plan) -> Result<(), OpsError> {
     Ok(())
 }
 
-async fn pin(context: &Context<'_>, base: &Reference) -> Result<Lock, OpsError> {
+async fn pin(context: &Context<'_>, base: &Reference) -> Result<(Lock, Manifest), OpsError> {
     context.step(format!("asking for the base `{base}`"));
     let store = context.store(&base.location)?;
     let manifest = store.manifest(&base.target).await?.ok_or_else(|| {
         OpsError::world(format!("there is no base `{base}`")).help("is `base` in `iamship.toml` right?")
     })?;
-    Ok(Lock {
+    let lock = Lock {
         base: base.clone(),
         digest: manifest.digest(),
         media_type: Some(manifest.media_type().to_owned()),
         platforms: platforms(&manifest),
-    })
+    };
+    Ok((lock, manifest))
 }
 
 fn platforms(manifest: &Manifest) -> Vec<String> {

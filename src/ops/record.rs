@@ -7,9 +7,9 @@ use futures::future::try_join_all;
 
 use super::OpsError;
 use crate::attest::cosign::{self, CosignError, Projection};
-use crate::attest::{Envelope, Record, SigningKey};
+use crate::attest::{Envelope, Envelopes, Record, SigningKey};
 use crate::image::{Descriptor, Digest, Location, Manifest, Tag, Target};
-use crate::store::{Listed, Pushed, Store, StoreError, push_unlisted_with_blobs, push_with_blobs};
+use crate::store::{Listed, Pushed, Store, StoreError, push_unlisted_with_blobs, push_with_blobs, read_blob};
 
 /// How often a projection is tried again when somebody else wrote at the same time.
 const TRIES: usize = 5;
@@ -40,6 +40,27 @@ pub(super) async fn put_record(
         .filter(|(blob, _)| blob.digest != Descriptor::empty().digest);
     push_blobs(store, own).await?;
     Ok(push_unlisted_with_blobs(store, manifest, blobs, &tag.into()).await?)
+}
+
+/// A record's statements as they were signed, with the blobs that they are in, if they are.
+pub(super) async fn read_envelopes(
+    store: &dyn Store,
+    record: &Manifest,
+) -> Result<Vec<(Option<(Descriptor, Bytes)>, Envelope)>, OpsError> {
+    let unreadable = |why: String| OpsError::world(format!("the record {} can't be read: {why}", record.digest()));
+    let content = Record::read(record).map_err(|error| unreadable(error.to_string()))?;
+    match content.envelopes {
+        Envelopes::Inside(envelopes) => Ok(envelopes.into_iter().map(|envelope| (None, envelope)).collect()),
+        Envelopes::Blobs(blobs) => {
+            let mut envelopes = Vec::new();
+            for blob in blobs {
+                let bytes = read_blob(store, &blob, content.kind.max_bytes()).await?;
+                let envelope = Envelope::parse(bytes.clone()).map_err(|error| unreadable(error.to_string()))?;
+                envelopes.push((Some((blob, bytes)), envelope));
+            }
+            Ok(envelopes)
+        }
+    }
 }
 
 /// Pushes blobs side by side.

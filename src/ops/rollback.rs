@@ -8,7 +8,7 @@ use super::view::{self, View, digest_of, ledger_location, required_manifest};
 use super::{Context, OpsError};
 use crate::image::{Digest, Manifest};
 use crate::project::Stage;
-use crate::promotion::{Agreement, Depth, Evidence, Kind, Move, MoveKind, Request, StageState, judge, stage_state};
+use crate::promotion::{Agreement, Depth, Evidence, Kind, Listing, Move, MoveKind, Request, StageState, judge, stage_state};
 
 /// How far back a history is read: usually the newest few moves tell where to go.
 const MOVES: [usize; 3] = [16, 100, 500];
@@ -101,7 +101,7 @@ async fn back_to(
         match named {
             Some(digest) if is_whole || state.position(digest).is_some() => return Ok((state, digest)),
             Some(_) => {}
-            None => match back(&state) {
+            None => match back(&state, &view.listing) {
                 Back::To(digest) => return Ok((state, digest)),
                 Back::Guess(Some(digest)) if is_whole => return Ok((state, digest)),
                 Back::Guess(_) => {}
@@ -115,7 +115,10 @@ async fn back_to(
         .help(format!("iamship history {}", stage.name)))
 }
 
-fn back(state: &StageState) -> Back {
+fn back(state: &StageState, listing: &Listing) -> Back {
+    if let Some(digest) = unfinished(state, listing) {
+        return Back::To(digest);
+    }
     let known = previous_good(&state.moves, state.current);
     if state.agreement != Agreement::Unrecorded {
         return known;
@@ -136,6 +139,15 @@ enum Back {
     To(Digest),
     /// There, if nothing came before them.
     Guess(Option<Digest>),
+}
+
+/// What an earlier rollback was on its way to when it was stopped: its immutable tag comes last and is not there.
+fn unfinished(state: &StageState, listing: &Listing) -> Option<Digest> {
+    let mut heads = state.moves.iter().filter(|entry| state.heads.contains(&entry.record));
+    let head = heads.find(|entry| entry.kind == MoveKind::Rollback)?;
+    let is_stopped = state.agreement == Agreement::Unfinished || !listing.has(&head.tag);
+    let is_known = !matches!(state.agreement, Agreement::Unrecorded | Agreement::Broken);
+    (is_stopped && is_known).then_some(head.digest)
 }
 
 /// The digest that ran before the one that runs now, of those that nobody has taken back.

@@ -12,17 +12,14 @@ use futures::future::try_join_all;
 use super::move_plan::MovePlan;
 use super::put_back::put_back;
 use super::race::{self, Settled};
-use super::record::{Addition, prepare_attestations, put_record};
+use super::record::{Addition, prepare_attestations, put_record, read_envelopes};
 use super::view::View;
 use super::{Context, OpsError};
-use crate::attest::{Envelope, Envelopes, Record, RecordKind};
+use crate::attest::{Envelope, Record, RecordKind};
 use crate::image::{Descriptor, Digest, Location, Manifest, Tag, Target};
 use crate::project::Stage;
 use crate::promotion::{Listing, MoveKind};
-use crate::store::{Store, read_blob};
-
-/// The largest envelope of a promotion: 1 MiB.
-const MAX_ENVELOPE_BYTES: u64 = 1 << 20;
+use crate::store::Store;
 
 /// A stage in one of its repositories.
 pub(super) struct Place {
@@ -182,21 +179,12 @@ impl Recorded {
                 "the record {record} vanished while it was read"
             )));
         };
-        let unreadable = |why: String| OpsError::world(format!("the record {record} can't be read: {why}"));
-        let content = Record::read(&manifest).map_err(|error| unreadable(error.to_string()))?;
         let mut blobs = vec![(Descriptor::empty(), Bytes::from_static(b"{}"))];
-        let envelopes = match content.envelopes {
-            Envelopes::Inside(envelopes) => envelopes,
-            Envelopes::Blobs(descriptors) => {
-                let mut envelopes = Vec::new();
-                for descriptor in descriptors {
-                    let bytes = read_blob(&*view.store, &descriptor, MAX_ENVELOPE_BYTES).await?;
-                    envelopes.push(Envelope::parse(bytes.clone()).map_err(|error| unreadable(error.to_string()))?);
-                    blobs.push((descriptor, bytes));
-                }
-                envelopes
-            }
-        };
+        let mut envelopes = Vec::new();
+        for (blob, envelope) in read_envelopes(&*view.store, &manifest).await? {
+            blobs.extend(blob);
+            envelopes.push(envelope);
+        }
         Ok(Self {
             manifest,
             blobs,

@@ -12,6 +12,7 @@ use crate::promotion::{FilledBy, Ledger, Listing, Watched};
 use crate::store::Store;
 
 /// One location: its store and its tags.
+#[derive(Clone)]
 pub(super) struct View {
     /// As the project writes it.
     pub(super) location: Location,

@@ -7,6 +7,7 @@ mod completions;
 mod corpus;
 mod cosign;
 mod explain;
+mod faults;
 mod history;
 mod init;
 mod keygen;

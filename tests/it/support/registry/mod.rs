@@ -250,6 +250,11 @@ impl TestRegistry {
         locked(&self.shared.state).put_blob(repository, bytes.into());
     }
 
+    /// A blob's bytes.
+    pub(crate) fn blob(&self, repository: &str, digest: &Digest) -> Option<bytes::Bytes> {
+        locked(&self.shared.state).blob(repository, &digest.to_string())
+    }
+
     /// Takes a tag away.
     pub(crate) fn delete(&self, repository: &str, reference: &str) {
         locked(&self.shared.state).delete(repository, reference);

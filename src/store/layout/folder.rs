@@ -18,6 +18,7 @@ use crate::store::StoreError;
 
 /// The largest `index.json`: some 100,000 entries.
 const MAX_INDEX_BYTES: u64 = 64 << 20;
+const MARKER_FILE: &str = "oci-layout";
 const MAX_MARKER_BYTES: u64 = 4 << 10;
 const MARKER: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 const TEMPORARY: &str = ".tmp-iamship-";
@@ -86,15 +87,7 @@ impl Folder {
 
     /// Looks whether a layout is there; a folder of other things is an error.
     pub(super) fn presence(&self) -> Result<Presence, StoreError> {
-        if let Some(bytes) = self.read_small(&self.root.join("oci-layout"), MAX_MARKER_BYTES)? {
-            let marker: Marker = serde_json::from_slice(&bytes)
-                .map_err(|error| self.bad(format!("`oci-layout` is not valid: {error}")))?;
-            if !marker.image_layout_version.starts_with("1.") {
-                return Err(self.bad(format!(
-                    "it is of version `{}`; iamship reads version 1",
-                    marker.image_layout_version
-                )));
-            }
+        if self.has_marker()? {
             return Ok(Presence::Layout);
         }
         let entries = match fs::read_dir(&self.root) {
@@ -106,6 +99,10 @@ impl Folder {
         for entry in entries {
             let name = entry.map_err(|error| self.io(error))?.file_name();
             let name = name.to_string_lossy();
+            // Somebody else has made it a layout since the first look.
+            if name == MARKER_FILE && self.has_marker()? {
+                return Ok(Presence::Layout);
+            }
             if !["blobs", "index.json", Lock::FILE].contains(&&*name) && !name.starts_with(TEMPORARY) {
                 return Err(self.bad(format!(
                     "the folder has no `oci-layout` file, but `{name}` in it: it is not an OCI image layout"
@@ -113,6 +110,21 @@ impl Folder {
             }
         }
         Ok(Presence::Nothing)
+    }
+
+    fn has_marker(&self) -> Result<bool, StoreError> {
+        let Some(bytes) = self.read_small(&self.root.join(MARKER_FILE), MAX_MARKER_BYTES)? else {
+            return Ok(false);
+        };
+        let marker: Marker =
+            serde_json::from_slice(&bytes).map_err(|error| self.bad(format!("`oci-layout` is not valid: {error}")))?;
+        if !marker.image_layout_version.starts_with("1.") {
+            return Err(self.bad(format!(
+                "it is of version `{}`; iamship reads version 1",
+                marker.image_layout_version
+            )));
+        }
+        Ok(true)
     }
 
     /// Makes the folder a layout if it is none yet.
@@ -131,7 +143,7 @@ impl Folder {
             drop(lock);
         }
         // Last: the marker tells other tools that all the rest is there.
-        self.replace(&self.root.join("oci-layout"), MARKER)
+        self.replace(&self.root.join(MARKER_FILE), MARKER)
     }
 
     /// Whether the folder of blobs is there, and is one (not a link out of the layout).

@@ -456,3 +456,28 @@ async fn a_blob_that_breaks_off_or_is_refused_leaves_no_file() {
         0
     );
 }
+
+#[test]
+fn a_layout_that_comes_to_be_is_never_taken_for_something_else() {
+    for _ in 0..100 {
+        let place = Place::new();
+        let (start, layout) = (std::sync::Barrier::new(4), place.layout());
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    start.wait();
+                    while !place.path.join("oci-layout").exists() {
+                        place.layout();
+                    }
+                });
+            }
+            start.wait();
+            let bytes = Bytes::from_static(b"blob");
+            let blob = Descriptor::of("text/plain", &bytes);
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .build()
+                .expect("a runtime");
+            runtime.block_on(layout.push_blob(&blob, &bytes)).expect("is pushed");
+        });
+    }
+}

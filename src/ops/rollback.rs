@@ -8,7 +8,9 @@ use super::view::{self, View, digest_of, ledger_location, required_manifest};
 use super::{Context, OpsError};
 use crate::image::{Digest, Manifest};
 use crate::project::Stage;
-use crate::promotion::{Agreement, Depth, Evidence, Kind, Listing, Move, MoveKind, Request, StageState, judge, stage_state};
+use crate::promotion::{
+    Agreement, Depth, Evidence, Kind, Listing, Move, MoveKind, Request, StageState, judge, stage_state,
+};
 
 /// How far back a history is read: usually the newest few moves tell where to go.
 const MOVES: [usize; 3] = [16, 100, 500];

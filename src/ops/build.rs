@@ -234,7 +234,7 @@ async fn push(context: &Context<'_>, plan: &Plan) -> Result<(), OpsError> {
         fresh: plan.baked.overlay.fresh(),
         ..CopyOptions::default()
     };
-    let copied = async { Ok(copy(&plan.baked.overlay, store, &plan.baked.root, &options).await?) };
+    let copied = copy(&plan.baked.overlay, store, &plan.baked.root, &options);
     futures::try_join!(copied, push_empty_blob(store))?;
     Ok(())
 }

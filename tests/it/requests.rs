@@ -52,7 +52,6 @@ fn cost(registry: &TestRegistry, shop: &Shop, line: &str) -> Cost {
         sent: log.iter().map(|request| request.sent).sum(),
         log,
     };
-    println!("{line}: {} requests, {} rounds", cost.requests, cost.rounds);
     cost
 }
 

@@ -46,13 +46,12 @@ fn cost(registry: &TestRegistry, shop: &Shop, line: &str) -> Cost {
     shop.done(line);
     registry.heal();
     let log = registry.requests();
-    let cost = Cost {
+    Cost {
         requests: log.len(),
         rounds: rounds(&log),
         sent: log.iter().map(|request| request.sent).sum(),
         log,
-    };
-    cost
+    }
 }
 
 impl Cost {

@@ -16,6 +16,8 @@ use iamship::project::Permission;
 use iamship::store::{Registry, RegistryOptions, Store as _, read_blob};
 use secrecy::ExposeSecret as _;
 
+use crate::support::project::Project;
+
 const PASSWORD: &str = "test";
 const TEST_RESULT: &str = "https://in-toto.io/attestation/test-result/v0.1";
 
@@ -27,20 +29,27 @@ struct Scene {
     digest: Digest,
 }
 
+/// The registry that tests with stock cosign use; `None`, said aloud, where it or cosign is not there. In a pipeline
+/// that is a failure.
+fn registry() -> Option<String> {
+    let registry = std::env::var("IAMSHIP_TEST_REGISTRY").ok();
+    let cosign = Command::new("cosign").arg("version").output();
+    if let (Some(registry), Ok(_)) = (registry, cosign) {
+        return Some(registry);
+    }
+    let help = "cosign and a registry are needed: run ci/tools.sh, then ci/with-registry.sh cargo test";
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "{help}");
+    #[expect(clippy::print_stderr, reason = "a reader must see that it did not run")]
+    {
+        eprintln!("not run: {help}");
+    }
+    None
+}
+
 impl Scene {
     /// `None` where there is no cosign or no registry (`ci/with-registry.sh` runs one); in a pipeline that is a failure.
     async fn new(algorithm: Algorithm, name: &str) -> Option<Self> {
-        let registry = std::env::var("IAMSHIP_TEST_REGISTRY").ok();
-        let cosign = Command::new("cosign").arg("version").output();
-        let (Some(registry), Ok(_)) = (registry, cosign) else {
-            let help = "cosign and a registry are needed: run ci/tools.sh, then ci/with-registry.sh cargo test";
-            assert!(std::env::var("CI").as_deref() != Ok("true"), "{help}");
-            #[expect(clippy::print_stderr, reason = "a reader must see that it did not run")]
-            {
-                eprintln!("not run: {help}");
-            }
-            return None;
-        };
+        let registry = registry()?;
         let repository = format!(
             "{registry}/cosign/{name}-{}-{}",
             algorithm_name(algorithm),
@@ -290,4 +299,54 @@ async fn iamship_accepts_what_cosign_writes_and_appends_to_it() {
         let public = output.expect("cosign runs").stdout;
         assert_eq!(String::from_utf8_lossy(&public), scene.key.public_key().to_pem());
     }
+}
+
+/// Runs cosign in a project's folder.
+fn cosign_in(project: &Project, arguments: &str) -> Output {
+    Command::new("cosign")
+        .args(arguments.split_whitespace())
+        .current_dir(project.root())
+        .env("COSIGN_PASSWORD", PASSWORD)
+        .output()
+        .expect("cosign runs")
+}
+
+#[test]
+fn stock_cosign_accepts_what_the_program_built_and_promoted() {
+    let Some(registry) = registry() else { return };
+    let project = Project::new();
+    let repository = format!("{registry}/cosign/program-{}", std::process::id());
+    let named = format!("[image]\nrepository = \"{repository}\"");
+    project.edit("iamship.toml", "[image]", &named);
+    project.build();
+    project.test("dev");
+    project.promote("dev", "staging");
+    project.test("staging");
+    project.promote("staging", "prod");
+    let flags = "--key keys/iamship.pub --insecure-ignore-tlog --allow-insecure-registry";
+    let verified = cosign_in(&project, &format!("verify {flags} {repository}:prod"));
+    assert!(verified.status.success(), "{verified:?}");
+    for kind in [
+        "slsaprovenance1",
+        "cyclonedx",
+        TEST_RESULT,
+        "https://slsa.dev/verification_summary/v1",
+        "https://iamship.dev/parameters/v1",
+    ] {
+        let verified = cosign_in(
+            &project,
+            &format!("verify-attestation {flags} --type {kind} {repository}:prod"),
+        );
+        assert!(verified.status.success(), "{kind}: {verified:?}");
+    }
+    let made = cosign_in(&project, "generate-key-pair --output-key-prefix foreign");
+    assert!(made.status.success(), "{made:?}");
+    let sign = "sign --tlog-upload=false -y --allow-insecure-registry --key foreign.key";
+    let signed = cosign_in(&project, &format!("{sign} {repository}:prod"));
+    assert!(signed.status.success(), "{signed:?}");
+    project.test("prod");
+    project.run("verify prod").expect_code(0);
+    let foreign = "--key foreign.pub --insecure-ignore-tlog --allow-insecure-registry";
+    let survived = cosign_in(&project, &format!("verify {foreign} {repository}:prod"));
+    assert!(survived.status.success(), "{survived:?}");
 }

@@ -17,6 +17,7 @@ mod ledger;
 mod lock;
 mod parameters;
 mod promote;
+mod registries;
 mod registry;
 mod requests;
 mod rollback;

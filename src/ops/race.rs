@@ -1,8 +1,13 @@
 //! Two moves of one stage at the same moment: no registry has a lock, so it is settled afterwards, the same way by both.
 //!
 //! Each writes its record before it looks whether the stage is still what it read, and its tag after that. So either
-//! the later one sees the other's tag and stops, or both see both records once they have written their tags. Then the
-//! move whose statement has the lower digest wins; the other gives the tag to it. Both are told.
+//! the later one sees the other's tag and writes none, or both see both records once they have written their tags. Then
+//! the move whose statement has the lower digest wins; the other gives the tag to it. Both are told. The later one can't
+//! tell whether the other has seen it, so it waits until the other has given it the tag or has ended.
+
+use std::time::Duration;
+
+use futures::future::try_join_all;
 
 use super::move_plan::MovePlan;
 use super::stage_move::{Overtaken, Place};
@@ -18,6 +23,43 @@ pub(super) enum Settled {
     Stands,
     /// Another one does.
     Lost(Overtaken),
+}
+
+/// How often, and how far apart, the end of another move is looked for: it is a few requests away, if it is alive.
+const LOOKS: usize = 40;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
+
+/// Settles a move that has its record and found that the tag had been moved before it wrote its own.
+pub(super) async fn settle_overtaken(
+    context: &Context<'_>,
+    plan: &MovePlan,
+    record: Digest,
+    places: &[Place],
+    view: &View,
+    overtaken: Overtaken,
+) -> Result<Settled, OpsError> {
+    for _ in 0..LOOKS {
+        let resolve = places.iter().map(|place| place.store.resolve(&plan.stage.tag));
+        let (listing, now) = futures::try_join!(Listing::read(&*view.store), try_join_all(resolve))?;
+        if now.iter().all(|now| *now == Some(plan.manifest.digest())) {
+            return Ok(Settled::Stands);
+        }
+        let rivals = rivals(context, plan, record, view, &listing).await?;
+        let own = rivals.iter().find(|entry| entry.record == record);
+        let others = rivals.iter().filter(|entry| entry.record != record);
+        let (Some(own), Some(winner)) = (own, others.min_by_key(|entry| entry.statement)) else {
+            return Ok(Settled::Lost(overtaken));
+        };
+        // The immutable tag comes last: the other ended without having seen this one.
+        if winner.statement < own.statement || listing.has(&winner.tag) {
+            return Ok(Settled::Lost(overtaken));
+        }
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    }
+    Err(
+        OpsError::world(format!("{}, and that move does not come to its end", overtaken.because))
+            .help("iamship status"),
+    )
 }
 
 /// Looks for rivals in a listing that was read after the tags were written, and settles. `now` is what each place's tag

@@ -97,15 +97,17 @@ pub(super) async fn apply(
         changed_since(plan, places).await
     };
     let (changed, additions) = futures::try_join!(write, try_join_all(prepare))?;
-    if let Some(overtaken) = changed {
-        return Ok(Outcome::Overtaken(overtaken));
-    }
-    move_tags(context, plan, places).await?;
-    let resolve = places.iter().map(|place| place.store.resolve(&plan.stage.tag));
-    let (listing, now) = futures::try_join!(Listing::read(&*view.store), try_join_all(resolve))?;
-    if let Settled::Lost(overtaken) =
-        race::settle(context, plan, recorded.digest(), places, view, &listing, &now).await?
-    {
+    let record = recorded.digest();
+    let settled = match changed {
+        Some(overtaken) => race::settle_overtaken(context, plan, record, places, view, overtaken).await?,
+        None => {
+            move_tags(context, plan, places).await?;
+            let resolve = places.iter().map(|place| place.store.resolve(&plan.stage.tag));
+            let (listing, now) = futures::try_join!(Listing::read(&*view.store), try_join_all(resolve))?;
+            race::settle(context, plan, record, places, view, &listing, &now).await?
+        }
+    };
+    if let Settled::Lost(overtaken) = settled {
         return Ok(Outcome::Overtaken(overtaken));
     }
     finish(plan, places, additions).await?;
@@ -115,7 +117,7 @@ pub(super) async fn apply(
         moved: !is_there(plan, place),
     });
     Ok(Outcome::Moved {
-        record: recorded.digest(),
+        record,
         repositories: repositories.collect(),
     })
 }

@@ -133,7 +133,7 @@ async fn read_row(
         tests,
         signed: candidate.is_some_and(|candidate| !candidate.signers.is_empty()),
         agreement: state.agreement,
-        raced: state.heads.len() > 1,
+        raced: state.is_raced(),
         ahead: 0,
         behind: 0,
         divided,

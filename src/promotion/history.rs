@@ -121,6 +121,19 @@ impl StageState {
         self.moves.iter().find(|entry| entry.digest == current)
     }
 
+    /// Whether moves raced and none has come after: the newest one has a sibling, which came from the same state. What
+    /// was left over of an older race, unseen by who moved on, is history.
+    pub fn is_raced(&self) -> bool {
+        let mut heads = self.moves.iter().filter(|entry| self.heads.contains(&entry.record));
+        let newest = heads.clone().max_by_key(|entry| entry.at);
+        newest.is_some_and(|newest| {
+            let came_from = |other: &Move| {
+                other.previous == newest.previous || other.previous.iter().any(|one| newest.previous.contains(one))
+            };
+            heads.any(|other| other.record != newest.record && came_from(other))
+        })
+    }
+
     /// Where the newest move to a digest stands (0 is newest), if it was read.
     pub fn position(&self, digest: Digest) -> Option<usize> {
         self.moves.iter().position(|entry| entry.digest == digest)
@@ -160,5 +173,27 @@ mod tests {
             Agreement::of(Some(winner.digest), &[&loser, &winner], |_| true),
             Agreement::Recorded
         );
+    }
+
+    #[test]
+    fn siblings_raced_until_somebody_moves_on() {
+        let (mut first, mut second) = (moved("prod", "a", 2), moved("prod", "b", 3));
+        first.previous = vec![digest("parent")];
+        second.previous = vec![digest("parent")];
+        let mut state = StageState {
+            name: "prod".parse().unwrap(),
+            current: Some(digest("a")),
+            heads: vec![first.record, second.record],
+            moves: vec![second.clone(), first.clone()],
+            agreement: Agreement::Recorded,
+            ignored: Vec::new(),
+        };
+        assert!(state.is_raced());
+        // Who moved on had seen only one of them.
+        let mut next = moved("prod", "c", 4);
+        next.previous = vec![first.record];
+        state.heads = vec![next.record, second.record];
+        state.moves.insert(0, next);
+        assert!(!state.is_raced());
     }
 }

@@ -212,7 +212,52 @@ fn split_layout(text: &str) -> Result<(Location, Option<Target>), InvalidReferen
     Ok((Location::Layout(path.into()), target))
 }
 
+/// Reads what nobody doubts: a host with a dot or a port, a lower-case path, one tag or digest.
+///
+/// The library's regular expression decides all else, and explains what is wrong; but making it takes 40 ms, which is
+/// most of what a promotion takes.
+fn parse_plain(text: &str) -> Option<Reference> {
+    let (name, target) = match text.split_once("@sha256:") {
+        Some((name, hex)) => (name, Some(Target::Digest(Digest::from_hex(hex).ok()?))),
+        None => {
+            let path_at = text.rfind('/')?;
+            match text[path_at..].rfind(':') {
+                Some(colon) => (
+                    &text[..path_at + colon],
+                    Some(Target::Tag(text[path_at + colon + 1..].parse().ok()?)),
+                ),
+                None => (text, None),
+            }
+        }
+    };
+    let (registry, repository) = name.split_once('/')?;
+    let (host, port) = registry.split_once(':').unwrap_or((registry, "0"));
+    let label = |label: &str| {
+        let inner = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        !label.is_empty() && label.bytes().all(inner) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let is_host = (registry.contains(['.', ':']) || registry == "localhost") && host.split('.').all(label);
+    let plain = is_host
+        && port.parse::<u16>().is_ok()
+        // Docker's hub has names of its own.
+        && !host.ends_with("docker.io")
+        && name.len() <= 255
+        && repository.split('/').all(|component| component.split(['.', '-', '_']).all(part));
+    plain.then(|| {
+        let location = Location::Registry {
+            registry: registry.to_owned(),
+            repository: repository.to_owned(),
+        };
+        let target = target.unwrap_or_else(|| Target::Tag(Tag("latest".to_owned())));
+        Reference { location, target }
+    })
+}
+
 fn parse_registry(text: &str) -> Result<Reference, InvalidReference> {
+    if let Some(reference) = parse_plain(text) {
+        return Ok(reference);
+    }
     let parsed: oci_distribution::Reference = text
         .parse()
         .map_err(|error| InvalidReference::new(text, format!("{error}")))?;
@@ -269,6 +314,44 @@ mod tests {
             &format!("registry.example.com/iam/idsvr@{digest}"),
         ] {
             assert_eq!(text.parse::<Reference>().expect(text).to_string(), *text);
+        }
+    }
+
+    #[test]
+    fn plain_names_are_read_as_the_library_reads_them() {
+        let digest = Digest::of(b"x");
+        let texts = [
+            "registry.example.com/iam/idsvr:11.3.1".to_owned(),
+            "127.0.0.1:5000/idsvr".to_owned(),
+            "localhost/a-b_c.d/e:dev_1".to_owned(),
+            format!("registry.example.com:5000/iam/idsvr@{digest}"),
+        ];
+        for text in texts {
+            let plain = parse_plain(&text).expect("plain");
+            let library: oci_distribution::Reference = text.parse().expect("valid");
+            let Location::Registry { registry, repository } = &plain.location else {
+                panic!("{text} is in a registry");
+            };
+            assert_eq!(
+                (registry.as_str(), repository.as_str()),
+                (library.registry(), library.repository())
+            );
+            let target = library.digest().or(library.tag()).expect("a target").to_owned();
+            assert_eq!(plain.target.to_string(), target);
+        }
+        for text in [
+            "idsvr",
+            "docker.io/idsvr:1",
+            "registry.example.com/Iam/idsvr",
+            "registry.example.com/iam/",
+            "registry.example.com//idsvr",
+            "registry.example.com/../idsvr",
+            "registry.example.com/iam/idsvr:a:b",
+            "-registry.example.com/idsvr",
+            "registry.example.com:99999/idsvr",
+            "iam/idsvr",
+        ] {
+            assert_eq!(parse_plain(text), None, "{text}");
         }
     }
 

@@ -15,7 +15,8 @@ use crate::checks;
 use crate::image::{Digest, Location, Manifest};
 use crate::project::Stage;
 use crate::promotion::{
-    Candidate, CurrentFingerprint, Depth, Evidence, GateName, Judgement, Kind, Request, StageState, judge, stage_state,
+    Agreement, Candidate, CurrentFingerprint, Depth, Evidence, GateName, Judgement, Kind, Request, StageState, judge,
+    stage_state,
 };
 use crate::values::{Contract, fingerprint};
 
@@ -41,6 +42,8 @@ pub struct Plan {
     pub version: Option<String>,
     /// What the target runs now.
     pub previous: Option<Digest>,
+    /// How the target's tag and history agree.
+    pub(super) agreement: Agreement,
     /// What the gates said.
     pub judgement: Judgement,
     /// What the source stage runs, where that is another digest: newer, and not tested.
@@ -82,7 +85,13 @@ pub struct Done {
     pub repositories: Vec<Moved>,
 }
 
+/// How often a stage is looked at again whose tag and history do not agree.
+const LOOKS: usize = 2;
+
 /// Reads, verifies and judges. Writes nothing.
+///
+/// Tag and history are read side by side, so that in the middle of somebody else's move they may not agree. A tag that
+/// was moved by hand does not agree at the next look either.
 pub async fn plan(context: &Context<'_>, from: &str, to: &str, wish: &Wish) -> Result<Plan, OpsError> {
     let (from, to) = (view::stage(context, from)?, view::stage(context, to)?);
     if from.name == to.name {
@@ -90,6 +99,16 @@ pub async fn plan(context: &Context<'_>, from: &str, to: &str, wish: &Wish) -> R
     }
     context.require_trust()?;
     context.step(format!("reading the ledger of `{}` and `{}`", from.name, to.name));
+    for _ in 0..LOOKS {
+        let plan = plan_once(context, from, to, wish).await?;
+        if !matches!(plan.agreement, Agreement::Unrecorded | Agreement::Broken) {
+            return Ok(plan);
+        }
+    }
+    plan_once(context, from, to, wish).await
+}
+
+async fn plan_once(context: &Context<'_>, from: &Stage, to: &Stage, wish: &Wish) -> Result<Plan, OpsError> {
     let (source, target) = (ledger_location(from), ledger_location(to));
     let locations = to.repositories.iter().chain([source]);
     let (views, from_current, places, from_values, to_values, key) = futures::try_join!(
@@ -163,6 +182,7 @@ pub async fn plan(context: &Context<'_>, from: &str, to: &str, wish: &Wish) -> R
         digest: evidence.candidate.digest,
         version: evidence.candidate.version.clone(),
         previous: to_current,
+        agreement: evidence.to.agreement,
         passed_over,
         repositories: unmoved(to, &places),
         judgement,

@@ -45,13 +45,16 @@ pub(super) async fn settle_overtaken(
             return Ok(Settled::Stands);
         }
         let rivals = rivals(context, plan, record, view, &listing).await?;
-        let own = rivals.iter().find(|entry| entry.record == record);
-        let others = rivals.iter().filter(|entry| entry.record != record);
-        let (Some(own), Some(winner)) = (own, others.min_by_key(|entry| entry.statement)) else {
+        let digest = plan.manifest.digest();
+        let Some(other) = rivals
+            .iter()
+            .filter(|entry| entry.digest != digest)
+            .min_by_key(|entry| entry.statement)
+        else {
             return Ok(Settled::Lost(overtaken));
         };
         // The immutable tag comes last: the other ended without having seen this one.
-        if winner.statement < own.statement || listing.has(&winner.tag) {
+        if winner(&rivals).is_none_or(|winner| winner.digest != digest) || listing.has(&other.tag) {
             return Ok(Settled::Lost(overtaken));
         }
         tokio::time::sleep(BETWEEN_LOOKS).await;
@@ -74,32 +77,35 @@ pub(super) async fn settle(
     now: &[Option<Digest>],
 ) -> Result<Settled, OpsError> {
     let rivals = rivals(context, plan, record, view, listing).await?;
-    let own = rivals.iter().find(|entry| entry.record == record);
-    let Some(winner) = rivals
-        .iter()
-        .filter(|entry| entry.record != record)
-        .min_by_key(|entry| entry.statement)
-    else {
+    let (Some(winner), true) = (winner(&rivals), rivals.iter().any(|entry| entry.record != record)) else {
         return stands(plan, places, now);
     };
-    let both = format!(
-        "`{}` moved `{}` to {} at the same moment",
-        winner.by, plan.stage.name, winner.digest
-    );
-    let wins = own.is_some_and(|own| own.statement < winner.statement);
-    let digest = if wins { plan.manifest.digest() } else { winner.digest };
     for place in places {
-        give_tag(plan, place, view, digest).await?;
+        give_tag(plan, place, view, winner.digest).await?;
     }
-    if wins {
-        let text = format!("{both}; this move wins, and the other is told");
+    if winner.digest != plan.manifest.digest() {
+        return Ok(Settled::Lost(Overtaken {
+            because: format!(
+                "`{}` moved `{}` to {} at the same moment, and that move wins",
+                winner.by, plan.stage.name, winner.digest
+            ),
+            help: format!("iamship history {}", plan.stage.name),
+        }));
+    }
+    // Who moved the stage to the same digest got what they wanted, too.
+    if let Some(loser) = rivals.iter().find(|entry| entry.digest != winner.digest) {
+        let text = format!(
+            "`{}` moved `{}` to {} at the same moment; this move wins, and the other is told",
+            loser.by, plan.stage.name, loser.digest
+        );
         context.events.tell(Event::Warning(&text));
-        return Ok(Settled::Stands);
     }
-    Ok(Settled::Lost(Overtaken {
-        because: format!("{both}, and that move wins"),
-        help: format!("iamship history {}", plan.stage.name),
-    }))
+    Ok(Settled::Stands)
+}
+
+/// The move whose statement has the lowest digest, wherever that is asked.
+fn winner(rivals: &[Move]) -> Option<&Move> {
+    rivals.iter().min_by_key(|entry| entry.statement)
 }
 
 /// Without rivals on record, the tags must be what was written.

@@ -61,6 +61,7 @@ pub async fn plan(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<Pla
         digest,
         version: evidence.candidate.version.clone(),
         previous: current,
+        agreement: evidence.to.agreement,
         passed_over: Vec::new(),
         repositories: unmoved(stage, &places),
         judgement,

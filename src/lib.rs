@@ -13,6 +13,7 @@
 //! | 2 | [`bundle`] | the configuration with placeholders: tree, merge, fill |
 //! | 2 | [`values`] | what a stage gives the parameters, and the contract |
 //! | 3 | [`store`] | where images live: memory, layout folder, registry |
+//! | 3 | [`engine`] | runs containers: the Docker Engine API |
 //! | 3 | [`secrets`] | where secrets come from |
 //! | 3 | [`git`] | what the git program knows of the project |
 //! | 4 | [`checks`] | the rules |
@@ -29,6 +30,7 @@ pub mod bundle;
 pub mod checks;
 pub mod cli;
 pub mod diagnostic;
+pub mod engine;
 pub mod git;
 pub mod image;
 pub mod ops;

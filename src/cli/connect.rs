@@ -15,8 +15,9 @@ use super::arguments::Global;
 use super::failure::Failure;
 use super::shell::Shell;
 use crate::attest::{FINGERPRINT, KeyError, SigningKey, TrustedKeys};
+use crate::engine::{Engine, EngineError};
 use crate::image::{Digest, Location};
-use crate::ops::{Context, FingerprintKey, Keys, OpsError, Stores};
+use crate::ops::{Context, Engines, FingerprintKey, Keys, OpsError, Stores};
 use crate::project::{ImageSettings, KeyReference, Permission, Project};
 use crate::store::{
     Credentials, Layout, Patience, RegistryClient, RegistryOptions, Security, Store, StoreError, docker_config_paths,
@@ -27,6 +28,7 @@ pub(super) struct Connected {
     project: Project,
     stores: Connections,
     keys: KeyRing,
+    engines: NoEngine,
     environment: Vec<(OsString, OsString)>,
     actor: String,
 }
@@ -57,6 +59,7 @@ impl Connected {
                 root: project.root.clone(),
                 private: OnceCell::new(),
             },
+            engines: NoEngine,
             project,
             environment,
             actor: actor(),
@@ -68,6 +71,7 @@ impl Connected {
             project: &self.project,
             stores: &self.stores,
             keys: &self.keys,
+            engines: &self.engines,
             environment: &self.environment,
             clock: Timestamp::now,
             actor: &self.actor,
@@ -193,6 +197,15 @@ impl Stores for Connections {
                 Arc::new(self.registries.registry(location.clone(), security)?)
             }
         })
+    }
+}
+
+struct NoEngine;
+
+#[async_trait]
+impl Engines for NoEngine {
+    async fn connect(&self) -> Result<Arc<dyn Engine>, EngineError> {
+        Err(EngineError::Settings("no engine is known".to_owned()))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What stops a verb.
 
 use crate::diagnostic::Diagnostic;
+use crate::engine::EngineError;
 use crate::store::StoreError;
 
 /// What stops a verb. A gate that holds is no error.
@@ -63,6 +64,27 @@ impl From<Vec<Diagnostic>> for OpsError {
 impl From<std::io::Error> for OpsError {
     fn from(error: std::io::Error) -> Self {
         Self::world(error.to_string())
+    }
+}
+
+impl From<EngineError> for OpsError {
+    fn from(error: EngineError) -> Self {
+        let help = match &error {
+            EngineError::Unreachable { .. } => Some("is it up? `DOCKER_HOST` or `docker context` says where it is"),
+            EngineError::AddressTaken { .. } => {
+                Some("stop what listens there, or name another port under `[stage.run]`")
+            }
+            _ => None,
+        };
+        let message = error.to_string();
+        let failure = match error {
+            EngineError::Settings(_) => Self::input(message),
+            _ => Self::world(message),
+        };
+        match help {
+            Some(text) => failure.help(text),
+            None => failure,
+        }
     }
 }
 

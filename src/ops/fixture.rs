@@ -3,7 +3,7 @@
 use camino::Utf8Path;
 
 use crate::diagnostic::Source;
-use crate::project::{EnterRules, LeaveRules, Project, Stage, TestKind, TestSettings};
+use crate::project::{EnterRules, LeaveRules, Project, RunSettings, Stage, TestKind, TestSettings};
 
 /// A project of one stage in a folder.
 pub(super) fn project_in(root: &Utf8Path, server: &str, more: &str) -> Project {
@@ -35,7 +35,9 @@ pub(super) fn stage(name: &str) -> Stage {
         enter: EnterRules::default(),
         test: TestSettings {
             kind: TestKind::Static,
-            suite: "static".into(),
+            suites: vec!["static".into()],
+            timeout: None,
         },
+        run: RunSettings::default(),
     }
 }

@@ -39,6 +39,7 @@ use jiff::Timestamp;
 use secrecy::SecretBox;
 
 use crate::attest::{SigningKey, TrustedKeys};
+use crate::engine::{Engine, EngineError};
 use crate::image::Location;
 use crate::project::{Permission, Project};
 use crate::store::{Store, StoreError};
@@ -57,6 +58,8 @@ pub struct Context<'a> {
     pub stores: &'a dyn Stores,
     /// Keys.
     pub keys: &'a dyn Keys,
+    /// Connects to the engine.
+    pub engines: &'a dyn Engines,
     /// The process environment, for secrets that live there.
     pub environment: &'a [(OsString, OsString)],
     /// What time it is.
@@ -104,6 +107,13 @@ impl Context<'_> {
 pub trait Stores: Send + Sync {
     /// The store of a location, absolute or seen from the project.
     fn open(&self, location: &Location) -> Result<Arc<dyn Store>, StoreError>;
+}
+
+/// Connects to the engine when it is first asked for; everybody gets the same one.
+#[async_trait]
+pub trait Engines: Send + Sync {
+    /// The engine that `DOCKER_HOST`, or Docker's context, names; what earlier runs left there is swept away.
+    async fn connect(&self) -> Result<Arc<dyn Engine>, EngineError>;
 }
 
 /// Keys, opened when they are first asked for.

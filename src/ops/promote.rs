@@ -404,7 +404,7 @@ impl Reader<'_, '_> {
             to: self.to_state.clone(),
             from: from_state,
             before_to: before.map(|position| self.context.project.stages[position].name.clone()),
-            own_suite: self.from.test.suite.clone(),
+            own_suites: self.from.test.suites.clone(),
             required_suites: self.from.leave.tests.clone(),
             fingerprint: contract
                 .filter(|_| self.from_values.is_whole())

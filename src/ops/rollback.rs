@@ -50,7 +50,7 @@ pub async fn plan(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<Pla
         from: state.clone(),
         to: state,
         before_to: None,
-        own_suite: stage.test.suite.clone(),
+        own_suites: stage.test.suites.clone(),
         required_suites: Vec::new(),
         fingerprint: None,
         value_problems: problems.unwrap_or_default(),

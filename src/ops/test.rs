@@ -136,11 +136,11 @@ pub async fn run(context: &Context<'_>, stage: &str, digest: Option<&str>) -> Re
     let failed = checks.iter().any(|check| check.result == Outcome::Failed);
     Ok(Report {
         digest: subject.manifest.digest(),
-        suite: subject.stage.test.suite.clone(),
+        suite: subject.stage.test.suites[0].clone(),
         outcome: if failed { Outcome::Failed } else { Outcome::Passed },
         checks,
         url: None,
-        newest: subject.newest(&subject.stage.test.suite),
+        newest: subject.newest(&subject.stage.test.suites[0]),
         subject: subject.manifest,
         contract: subject.contract,
         reading: subject.reading,

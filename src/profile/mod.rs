@@ -17,5 +17,5 @@ pub use parameter::{ParameterType, Secrecy};
 pub use path::{InvalidPattern, PathPattern};
 pub use server::{
     ComponentRule, ConfigFolder, Format, Health, InvalidProfile, ListRule, Lookalike, NameHint, PlaceholderSyntax,
-    Port, ReferenceRule, RejectedRoot, Root, SecretRule, ServerProfile, XmlShape,
+    Port, ReferenceRule, RejectedRoot, Root, Run, SecretRule, ServerProfile, XmlShape,
 };

@@ -1,5 +1,7 @@
 //! The profile of one identity server, as its TOML file says it.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::{ParameterType, PathPattern};
@@ -45,6 +47,9 @@ pub struct ServerProfile {
     /// How to see that it is up.
     #[serde(default)]
     pub health: Option<Health>,
+    /// How a container of it is run.
+    #[serde(default)]
+    pub run: Run,
 }
 
 /// How the files of a bundle are read.
@@ -258,6 +263,43 @@ pub struct Port {
     pub name: String,
     /// Its number.
     pub port: u16,
+    /// Whether it speaks TLS.
+    #[serde(default)]
+    pub tls: bool,
+}
+
+/// How a container of the server is run, wherever it runs.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Run {
+    /// Variables that it needs beside a stage's values.
+    pub environment: BTreeMap<String, String>,
+    /// Its command, where the image's own is not meant.
+    pub command: Vec<String>,
+    /// Whether it runs on a read-only root file system.
+    pub read_only: bool,
+    /// Folders that are writable all the same, in memory.
+    pub tmpfs: Vec<String>,
+    /// Whether it needs the capabilities that engines give by default.
+    pub capabilities: bool,
+    /// MiB of memory that it gets unless a stage says otherwise.
+    pub memory: u64,
+    /// Seconds until it must be healthy unless a stage says otherwise.
+    pub timeout: u64,
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Self {
+            environment: BTreeMap::new(),
+            command: Vec::new(),
+            read_only: false,
+            tmpfs: Vec::new(),
+            capabilities: false,
+            memory: 1024,
+            timeout: 120,
+        }
+    }
 }
 
 /// How to see that the server is up.

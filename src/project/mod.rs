@@ -12,12 +12,17 @@ mod load;
 mod lock;
 mod model;
 mod paths;
+mod quantity;
 mod read;
+mod rules;
+mod run;
+mod secret_reference;
 mod server;
 mod settings;
 mod signing;
 mod stages;
 mod starter;
+mod test_settings;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +31,7 @@ pub use load::PROJECT_FILE;
 pub use lock::{LOCK_FILE, Lock};
 pub use model::{
     Asset, ConfigSettings, EnterRules, ImageSettings, KeyReference, LeaveRules, ParameterSettings, Permission, Project,
-    SecretReference, SigningSettings, Stage, StageName, TestKind, TestSettings, TrustedKey,
+    RunSettings, SecretReference, SigningSettings, Stage, StageName, TestKind, TestSettings, TrustedKey,
 };
-pub use stages::{InvalidSuiteName, check_suite_name};
 pub use starter::{NoStarter, Pipeline, StarterFile, starter};
+pub use test_settings::{InvalidSuiteName, check_suite_name};

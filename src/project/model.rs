@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
 use camino::Utf8PathBuf;
 
@@ -170,12 +171,14 @@ pub struct Stage {
     pub enter: EnterRules,
     /// `[stage.test]`
     pub test: TestSettings,
+    /// `[stage.run]`
+    pub run: RunSettings,
 }
 
 /// What a digest needs before it may leave a stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaveRules {
-    /// Suites that must have passed; by default the stage's own suite.
+    /// Suites that must have passed; by default the stage's own suites.
     pub tests: Vec<String>,
 }
 
@@ -191,8 +194,20 @@ pub struct EnterRules {
 pub struct TestSettings {
     /// `kind`
     pub kind: TestKind,
-    /// `suite`: the name that results carry, by default the kind's.
-    pub suite: String,
+    /// `suite`: what `iamship test` runs, in order, each with a result of its own; never empty. By default `static`, or
+    /// `boot` in an engine.
+    pub suites: Vec<String>,
+    /// `timeout`: how long the server may take until it is healthy; by default the profile's.
+    pub timeout: Option<Duration>,
+}
+
+/// What a stage's containers get beside their values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunSettings {
+    /// `memory`: bytes; by default the profile's.
+    pub memory: Option<u64>,
+    /// `environment`: plain variables that are no parameters; they win over the profile's.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// Ways to test.
@@ -201,6 +216,8 @@ pub enum TestKind {
     /// Resolve everything; start nothing.
     #[default]
     Static,
+    /// Start it in an engine with the stage's values, and probe it.
+    Engine,
 }
 
 /// A stage's name: `[a-z0-9]([a-z0-9-]*[a-z0-9])?`, at most 32 characters, so that it can stand in tags.

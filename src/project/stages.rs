@@ -7,13 +7,9 @@ use camino::Utf8PathBuf;
 use super::image::read_insecure;
 use super::paths::{PathProblem, Root};
 use super::read::{Table, Value};
-use super::signing::is_variable;
-use super::{EnterRules, LeaveRules, SecretReference, Stage, StageName, TestKind, TestSettings};
+use super::{Stage, StageName, rules, run, secret_reference, test_settings};
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::image::{Location, Tag};
-
-/// More approvals than this are a mistake.
-const MOST_APPROVALS: u32 = 100;
 
 /// Reads all stages; at least one must be there.
 pub(super) fn read(root: &Root, file: &Table<'_>, default: &Location, insecure: &mut BTreeSet<String>) -> Vec<Stage> {
@@ -72,16 +68,15 @@ fn read_stage(
     let values = table.get("values").map(Value::one_or_list).unwrap_or_default();
     let values = values.iter().filter_map(|value| values_file(root, value)).collect();
     let secrets = table.get("secrets").map(Value::one_or_list).unwrap_or_default();
-    let secrets = secrets.iter().filter_map(secret_reference).collect();
+    let secrets = secrets.iter().filter_map(secret_reference::read).collect();
     let repositories = read_repositories(&table, default);
     if let Some(value) = table.get("insecure") {
         read_insecure(&value, &repositories, insecure);
     }
-    let test = read_test(&table);
-    let leave = read_leave(&table, &test);
-    let enter = table.table("enter", "`enter`");
-    let approvals = enter.get("approvals").and_then(|value| required_approvals(&value));
-    enter.finish();
+    let test = test_settings::read(&table);
+    let leave = rules::read_leave(&table, &test);
+    let enter = rules::read_enter(&table);
+    let run = run::read(&table);
     table.finish();
     let stage = Stage {
         name: name?,
@@ -91,23 +86,11 @@ fn read_stage(
         secrets,
         repositories,
         leave,
-        enter: EnterRules {
-            approvals: approvals.unwrap_or_default(),
-        },
+        enter,
         test,
+        run,
     };
     Some((stage, tag_span))
-}
-
-/// No gate counts approvals yet, and a rule that is read and not kept would let through what it should stop.
-fn required_approvals(value: &Value<'_>) -> Option<u32> {
-    match value.count(MOST_APPROVALS)? {
-        0 => Some(0),
-        _ => value.refuse(
-            "approvals are not supported by this version".to_owned(),
-            "leave `approvals` out, and let your pipeline ask before it promotes".to_owned(),
-        ),
-    }
 }
 
 fn stage_tag(value: &Value<'_>) -> Option<Tag> {
@@ -157,26 +140,6 @@ fn values_file(root: &Root, value: &Value<'_>) -> Option<Utf8PathBuf> {
     }
 }
 
-fn secret_reference(value: &Value<'_>) -> Option<SecretReference> {
-    let text = value.text()?;
-    match text.split_once(':') {
-        Some(("file", path)) if !path.is_empty() => Some(SecretReference::File(path.into())),
-        Some(("env", prefix)) if is_variable(prefix) => Some(SecretReference::Environment(prefix.to_owned())),
-        Some(("env", prefix)) => value.refuse(
-            format!("`{prefix}` can't begin the name of an environment variable"),
-            "write a prefix: `\"env:STAGING_\"` gives `DB_PASSWORD` from `STAGING_DB_PASSWORD`".to_owned(),
-        ),
-        Some((kind @ ("vault" | "exec"), _)) => value.refuse(
-            format!("`{kind}:` secrets are not supported by this version"),
-            "write them to a file outside git and use `file:PATH`, or use `env:PREFIX_`".to_owned(),
-        ),
-        _ => value.refuse(
-            format!("`{text}` does not say where the secrets are"),
-            "write `\"file:PATH\"` (an env file outside git) or `\"env:PREFIX_\"`".to_owned(),
-        ),
-    }
-}
-
 fn read_repositories(table: &Table<'_>, default: &Location) -> Vec<Location> {
     let Some(value) = table.get("repository") else {
         return vec![default.clone()];
@@ -201,54 +164,6 @@ fn read_repositories(table: &Table<'_>, default: &Location) -> Vec<Location> {
     }
     locations
 }
-
-fn read_test(table: &Table<'_>) -> TestSettings {
-    let test = table.table("test", "`[stage.test]`");
-    let kind = test
-        .get("kind")
-        .and_then(|value| value.choice(&[("static", TestKind::Static)]));
-    let suite = test.get("suite").and_then(|value| suite_name(&value));
-    test.finish();
-    TestSettings {
-        kind: kind.unwrap_or_default(),
-        suite: suite.unwrap_or_else(|| "static".to_owned()),
-    }
-}
-
-fn read_leave(table: &Table<'_>, test: &TestSettings) -> LeaveRules {
-    let leave = table.table("leave", "`leave`");
-    let tests = leave.get("tests").map(Value::one_or_list);
-    let tests = tests.map(|tests| tests.iter().filter_map(suite_name).collect());
-    leave.finish();
-    LeaveRules {
-        tests: tests.unwrap_or_else(|| vec![test.suite.clone()]),
-    }
-}
-
-fn suite_name(value: &Value<'_>) -> Option<String> {
-    let text = value.text()?;
-    match check_suite_name(text) {
-        Ok(()) => Some(text.to_owned()),
-        Err(error) => value.refuse(error.to_string(), None),
-    }
-}
-
-/// Whether a text can name a test suite: up to 64 of `A-Z a-z 0-9 . _ -`.
-///
-/// # Errors
-/// It can't.
-pub fn check_suite_name(text: &str) -> Result<(), InvalidSuiteName> {
-    let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    match !text.is_empty() && text.len() <= 64 && text.bytes().all(inner) {
-        true => Ok(()),
-        false => Err(InvalidSuiteName(text.to_owned())),
-    }
-}
-
-/// A text that can't name a test suite.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` can't name a test suite: up to 64 of `A-Z a-z 0-9 . _ -`")]
-pub struct InvalidSuiteName(pub String);
 
 /// Names that stand twice, tags that two stages would move, and tags that are another stage's name.
 fn collisions(stages: &[(Stage, Span)]) -> Vec<Diagnostic> {

@@ -102,7 +102,7 @@ fn everything_that_can_be_said_is_understood() {
         (prod.tag.as_str(), prod.repositories.len(), prod.enter.approvals),
         ("production", 2, 0)
     );
-    assert_eq!((prod.leave.tests.len(), prod.test.suite.as_str()), (0, "smoke"));
+    assert_eq!((prod.leave.tests.len(), prod.test.suites[0].as_str()), (0, "smoke"));
     assert_eq!(project.position(&prod.name), Some(1));
 }
 

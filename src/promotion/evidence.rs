@@ -26,8 +26,8 @@ pub struct Evidence {
     pub before_to: Option<StageName>,
     /// The digest and what is signed about it.
     pub candidate: Candidate,
-    /// The suite that `iamship test` runs in the source stage; results of others come from elsewhere.
-    pub own_suite: String,
+    /// The suites that `iamship test` runs in the source stage; results of others come from elsewhere.
+    pub own_suites: Vec<String>,
     /// Suites that must have passed in `from`.
     pub required_suites: Vec<String>,
     /// What `from`'s values are now, for the contract of the candidate.

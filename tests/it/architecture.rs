@@ -12,6 +12,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("bundle", 2),
     ("values", 2),
     ("store", 3),
+    ("engine", 3),
     ("secrets", 3),
     ("git", 3),
     ("checks", 4),

@@ -82,7 +82,7 @@ pub(in crate::promotion) fn evidence() -> Evidence {
             ignored: Vec::new(),
             relied_on: Vec::new(),
         },
-        own_suite: "static".into(),
+        own_suites: vec!["static".into()],
         required_suites: vec!["static".into()],
         fingerprint: Some(CurrentFingerprint {
             keyed: Some(keyed("values")),

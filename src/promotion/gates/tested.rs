@@ -63,7 +63,7 @@ fn doubtful(tags: &[String]) -> Verdict {
 fn look(evidence: &Evidence, suite: &str, facts: Option<&TestFacts>) -> Result<String, (String, String)> {
     let stage = &evidence.from.name;
     let digest = evidence.candidate.digest;
-    let again = if *suite == evidence.own_suite {
+    let again = if evidence.own_suites.iter().any(|own| own == suite) {
         format!("iamship test {stage} --digest {digest}")
     } else {
         format!("run it, then: iamship attest tested {stage} --suite {suite} --result passed --digest {digest}")
@@ -132,7 +132,7 @@ mod tests {
         assert!(
             verdict.help()[0].contains("iamship attest tested staging --suite boot --result passed --digest sha256:")
         );
-        evidence.own_suite = "boot".into();
+        evidence.own_suites = vec!["boot".into()];
         assert!(ask(&evidence).help()[0].starts_with("iamship test staging --digest sha256:"));
     }
 

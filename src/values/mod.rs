@@ -7,6 +7,7 @@ mod env_value;
 mod fingerprint;
 mod inference;
 mod likely_secret;
+mod redact;
 mod stage;
 mod types;
 
@@ -15,5 +16,6 @@ pub use env_file::{EnvEntry, SecretEntry, parse_env, parse_secret_env};
 pub use fingerprint::{Fingerprint, SecretsHashed, fingerprint};
 pub use inference::{Extent, Inference, Inferred, Override, Use};
 pub use likely_secret::{is_secret_name, secret_by_pattern};
+pub use redact::Redactor;
 pub use stage::{Origin, StageValues, Value, ValueText, stage_values};
 pub use types::{Certainty, TypeMismatch, check_type};

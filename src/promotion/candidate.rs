@@ -63,8 +63,10 @@ impl Ledger<'_> {
             relied_on: Vec::new(),
         };
         candidate.set_build(records.verified.iter().filter_map(Build::of));
-        let results = records.verified.iter().filter_map(|record| test_of(record, stage?));
-        candidate.tests = newest_of_each_suite(results.collect());
+        if let Some(stage) = stage {
+            let results = records.verified.iter().flat_map(|record| tests_of(record, stage));
+            candidate.tests = newest_of_each_suite(results.collect());
+        }
         let doubtful = records.doubtful.iter().filter(|tag| tag.kind == RecordKind::Tested);
         candidate.doubtful_tests = doubtful.map(ToString::to_string).collect();
         candidate.ignored.extend(records.ignored);
@@ -159,9 +161,10 @@ impl Candidate {
     }
 }
 
-fn test_of(record: &VerifiedRecord, stage: &StageName) -> Option<TestFacts> {
-    let test = record.statements.iter().find_map(Verified::of::<TestResult>)?;
-    (test.stage == *stage).then(|| TestFacts {
+/// A record holds the results of all suites of one test.
+fn tests_of<'r>(record: &'r VerifiedRecord, stage: &'r StageName) -> impl Iterator<Item = TestFacts> + 'r {
+    let results = record.statements.iter().filter_map(Verified::of::<TestResult>);
+    results.filter(move |test| test.stage == *stage).map(|test| TestFacts {
         suite: test.suite.clone(),
         stage: test.stage.to_string(),
         passed: test.outcome != Outcome::Failed,

@@ -16,6 +16,7 @@
 //! | 3 | [`engine`] | runs containers: the Docker Engine API |
 //! | 3 | [`secrets`] | where secrets come from |
 //! | 3 | [`git`] | what the git program knows of the project |
+//! | 3 | [`render`] | a deployment as others read it: Kubernetes, compose, systemd |
 //! | 4 | [`checks`] | the rules |
 //! | 4 | [`attest`] | keys, envelopes, statements; cosign-compatible |
 //! | 4 | [`report`] | findings for other programs: JSON, SARIF, annotations |
@@ -37,6 +38,7 @@ pub mod ops;
 pub mod profile;
 pub mod project;
 pub mod promotion;
+pub mod render;
 pub mod report;
 pub mod secrets;
 pub mod store;

@@ -7,7 +7,7 @@
 //! | `X=a=b;c#d` | `a=b;c#d`, literally | a shell ends it at `;` |
 //! | `X=a # b` | `a` | docker keeps ` # b` |
 //! | `X='a $b # c'` | `a $b # c`, literally, also over lines | docker keeps the quotes |
-//! | `X="a\n\"b\" \$c"` | line break, quotes and `$`; `\\` is one backslash, another `\x` stays as it is | docker keeps all of it |
+//! | `X="a\n\"b\" \$c"` | line break, quotes and `$`; `\\` is one backslash, an escaped backtick is a backtick, another `\x` stays as it is | docker keeps all of it |
 //! | `X=a$B`, `X="${B}"` | literally, with a warning | shells and compose put in the variable `B` |
 //! | `export X=a` | `a` | docker refuses |
 //! | `X =a`, `X= a`, `X`, `X='a'b` | an error: no two readers agree | |

@@ -86,7 +86,7 @@ fn double(text: &str, start: usize) -> Reading {
             '"' => return closed(text, start..start + at, value, &bare),
             '\\' => match characters.next() {
                 Some((_, 'n')) => value.push('\n'),
-                Some((_, escaped @ ('"' | '\\' | '$'))) => value.push(escaped),
+                Some((_, escaped @ ('"' | '\\' | '$' | '`'))) => value.push(escaped),
                 Some((_, other)) => value.extend(['\\', other]),
                 None => break,
             },

@@ -15,6 +15,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("engine", 3),
     ("secrets", 3),
     ("git", 3),
+    ("render", 3),
     ("checks", 4),
     ("attest", 4),
     ("report", 4),

@@ -81,6 +81,8 @@ pub(crate) enum Command {
     Attest(Attest),
     Promote(Promote),
     Explain(Explain),
+    Approve(Approve),
+    Reject(Reject),
     Rollback(Rollback),
     Status(Status),
     History(History),
@@ -270,7 +272,9 @@ pub(crate) enum TestResult {
   iamship promote dev staging
   iamship promote staging prod --dry-run  judge and plan, write nothing
   iamship promote staging prod --digest sha256:…
-  iamship promote staging prod --expect-current sha256:…")]
+  iamship promote staging prod --expect-current sha256:…
+  iamship promote staging prod --clear-hold sha256:…
+  iamship promote staging prod --override-freeze 'logins are down'")]
 pub(crate) struct Promote {
     /// The stage to take it from
     pub(crate) from: String,
@@ -285,7 +289,58 @@ pub(crate) struct Promote {
     /// Also move to a digest that is older than what the stage runs
     #[arg(long)]
     pub(crate) allow_older: bool,
+    #[command(flatten)]
+    pub(crate) on: GoOn,
     /// Judge and plan, write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// What goes on past a stop; signed into the promotion's record.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct GoOn {
+    /// Clear the hold that a rollback set: the rollback's record, or the digest that it took back
+    #[arg(long, value_name = "RECORD|DIGEST")]
+    pub(crate) clear_hold: Option<String>,
+    /// Go on in spite of a freeze
+    #[arg(long, value_name = "REASON")]
+    pub(crate) override_freeze: Option<String>,
+}
+
+/// Approve a digest for a stage
+///
+/// A signed statement. `enter = { approvals = 2 }` asks for so many of them, by different keys, none of which built it.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  iamship approve sha256:… --for prod
+  iamship approve 11.3.1-0123456789ab --for prod --reason 'CHG-4711'")]
+pub(crate) struct Approve {
+    /// A digest or version
+    #[arg(value_name = "DIGEST|VERSION")]
+    pub(crate) digest: String,
+    /// The stage that it may enter
+    #[arg(long = "for", value_name = "STAGE")]
+    pub(crate) stage: String,
+    /// Why
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// Print what would be recorded
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Reject a digest: it can't be promoted or rolled back to anywhere
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  iamship reject 11.3.1-0123456789ab --reason 'logins fail'")]
+pub(crate) struct Reject {
+    /// A digest or version
+    #[arg(value_name = "DIGEST|VERSION")]
+    pub(crate) digest: String,
+    /// Why
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// Print what would be recorded
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
@@ -305,6 +360,11 @@ pub(crate) struct Explain {
     /// Also move to a digest that is older than what the stage runs
     #[arg(long)]
     pub(crate) allow_older: bool,
+    /// Hold unless the stage runs this digest now
+    #[arg(long, value_name = "DIGEST")]
+    pub(crate) expect_current: Option<String>,
+    #[command(flatten)]
+    pub(crate) on: GoOn,
 }
 
 /// Move a stage back to its previous good digest

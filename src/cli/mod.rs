@@ -1,5 +1,6 @@
 //! The command line: arguments, connections to the world, printing, exit codes. One file a verb.
 
+mod approve;
 mod arguments;
 mod attest;
 mod build;
@@ -13,6 +14,7 @@ mod keygen;
 mod lock;
 mod parameters;
 mod promote;
+mod reject;
 mod rollback;
 mod shell;
 mod status;
@@ -86,6 +88,8 @@ async fn connected(command: &Command, global: &Global, shell: &Shell) -> Outcome
             Command::Attest(attest) => attest::run(attest, &context, shell).await,
             Command::Promote(promote) => promote::run(promote, &context, shell).await,
             Command::Explain(explain) => promote::explain(explain, &context, shell).await,
+            Command::Approve(approve) => approve::run(approve, &context, shell).await,
+            Command::Reject(reject) => reject::run(reject, &context, shell).await,
             Command::Rollback(rollback) => rollback::run(rollback, &context, shell).await,
             Command::Status(_) => status::run(&context, shell).await,
             Command::History(history) => history::run(history, &context, shell).await,

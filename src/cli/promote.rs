@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::Outcome;
 use super::arguments::{Explain, Format, Promote};
 use super::connect::yes_or_no;
+use super::failure::Failure;
 use super::shell::{Paint, Shell};
 use crate::image::Digest;
 use crate::ops::Context;
@@ -15,9 +16,11 @@ pub(super) async fn run(arguments: &Promote, context: &Context<'_>, shell: &Shel
         digest: arguments.digest.clone(),
         expect_current: digest(arguments.expect_current.as_deref())?,
         allow_older: arguments.allow_older,
+        clear_hold: digest(arguments.on.clear_hold.as_deref())?,
+        override_freeze: reason(arguments.on.override_freeze.as_deref())?,
     };
     let mut plan = promote::plan(context, &arguments.from, &arguments.to, &wish).await?;
-    promote::warn_of_newer(context, &arguments.from, &plan);
+    promote::warn_of_passed_over(context, &arguments.from, &plan);
     let done = if plan.is_cleared() && !arguments.dry_run {
         promote::apply(context, &mut plan).await?
     } else {
@@ -37,11 +40,13 @@ pub(super) async fn run(arguments: &Promote, context: &Context<'_>, shell: &Shel
 pub(super) async fn explain(arguments: &Explain, context: &Context<'_>, shell: &Shell) -> Outcome {
     let wish = Wish {
         digest: arguments.digest.clone(),
-        expect_current: None,
+        expect_current: digest(arguments.expect_current.as_deref())?,
         allow_older: arguments.allow_older,
+        clear_hold: digest(arguments.on.clear_hold.as_deref())?,
+        override_freeze: reason(arguments.on.override_freeze.as_deref())?,
     };
     let plan = promote::plan(context, &arguments.from, &arguments.to, &wish).await?;
-    promote::warn_of_newer(context, &arguments.from, &plan);
+    promote::warn_of_passed_over(context, &arguments.from, &plan);
     let said = Said {
         verb: "explain",
         from: Some(&arguments.from),
@@ -53,8 +58,16 @@ pub(super) async fn explain(arguments: &Explain, context: &Context<'_>, shell: &
     said.tell(shell)
 }
 
-pub(super) fn digest(text: Option<&str>) -> Result<Option<Digest>, super::failure::Failure> {
+pub(super) fn digest(text: Option<&str>) -> Result<Option<Digest>, Failure> {
     Ok(text.map(str::parse).transpose()?)
+}
+
+/// A reason that is signed must say something.
+pub(super) fn reason(text: Option<&str>) -> Result<Option<String>, Failure> {
+    match text.map(str::trim) {
+        Some("") => Err(Failure::input("the reason is empty, and it will be signed")),
+        text => Ok(text.map(str::to_owned)),
+    }
 }
 
 /// What a promotion, an explanation or a rollback answers.
@@ -98,7 +111,7 @@ impl Said<'_> {
                 "because": verdict.because(),
                 "help": verdict.help(),
             })).collect::<Vec<_>>(),
-            "passed_over": self.plan.passed_over,
+            "passed_over": self.plan.passed_over.iter().map(|passed| passed.digest).collect::<Vec<_>>(),
             "repositories": repositories.iter().map(|repository| json!({
                 "repository": repository.location.to_string(),
                 "reference": repository.reference,

@@ -31,6 +31,7 @@ pub(super) fn stage(name: &str) -> Stage {
         repositories: vec!["registry.example.com/iam/idsvr".parse().unwrap()],
         leave: LeaveRules {
             tests: vec!["static".into()],
+            soak: std::time::Duration::ZERO,
         },
         enter: EnterRules::default(),
         test: TestSettings {

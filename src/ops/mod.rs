@@ -3,12 +3,14 @@
 //! A verb that writes first makes a plan (plain data, printed by `--dry-run`); applying it decides
 //! nothing. What a verb needs from outside is in its [`Context`], connected by `cli`.
 
+pub mod approve;
 mod bake;
 mod base;
 pub mod build;
 mod carry;
 pub mod check;
 mod error;
+mod evidence;
 mod files;
 #[cfg(test)]
 mod fixture;
@@ -23,6 +25,7 @@ pub mod promote;
 mod put_back;
 mod race;
 mod record;
+pub mod reject;
 pub mod rollback;
 mod sbom;
 mod stage_move;

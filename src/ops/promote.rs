@@ -2,26 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use secrecy::ExposeSecret as _;
-
 use super::carry::carry;
-use super::inputs::{self, StageReading};
+use super::evidence::Reader;
+use super::inputs;
 use super::move_plan::{Authority, MovePlan};
 use super::stage_move::{self, Moved, Outcome, Place};
-use super::view::{self, View, digest_of, ledger_location, required_manifest};
-use super::{Context, Event, FingerprintKey, OpsError};
+use super::view::{self, View, ledger_location, required_manifest};
+use super::{Context, Event, OpsError};
 use crate::attest::cosign;
-use crate::checks;
 use crate::image::{Digest, Location, Manifest};
 use crate::project::Stage;
-use crate::promotion::{
-    Agreement, Candidate, CurrentFingerprint, Depth, Evidence, GateName, Judgement, Kind, Request, StageState, judge,
-    stage_state,
-};
-use crate::values::{Contract, fingerprint};
+use crate::promotion::{Agreement, Depth, GateName, Judgement, Kind, judge, stage_state};
 
-/// How many digests of a stage are looked at for one that is tested.
-const MAX_CANDIDATES: usize = 50;
+pub use super::evidence::{Lacks, PassedOver};
+pub(super) use super::evidence::{current_fingerprint, value_problems};
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +26,10 @@ pub struct Wish {
     pub expect_current: Option<Digest>,
     /// Also when it is older than what the target runs.
     pub allow_older: bool,
+    /// This hold, which a rollback set, is cleared: named by the rollback's record, or by the digest that it took back.
+    pub clear_hold: Option<Digest>,
+    /// In spite of a freeze, for this reason.
+    pub override_freeze: Option<String>,
 }
 
 /// What a promotion or rollback would do: judged, and decided.
@@ -46,8 +44,8 @@ pub struct Plan {
     pub(super) agreement: Agreement,
     /// What the gates said.
     pub judgement: Judgement,
-    /// What the source stage runs, where that is another digest: newer, and not tested.
-    pub passed_over: Vec<Digest>,
+    /// What is nearer and was not taken: newer and not tested, or rejected.
+    pub passed_over: Vec<PassedOver>,
     /// What will be done; nothing when a gate holds.
     pub(super) work: Option<Work>,
     /// The stage's references.
@@ -166,6 +164,7 @@ async fn plan_once(context: &Context<'_>, from: &Stage, to: &Stage, wish: &Wish)
         from,
         to,
         view: source_view,
+        views: &views,
         from_values,
         to_values,
         key,
@@ -260,207 +259,17 @@ pub async fn apply(context: &Context<'_>, plan: &mut Plan) -> Result<Option<Done
     }
 }
 
-/// The version that a digest was named by, if it was.
-pub(super) fn named_version(wish: &Wish) -> Option<String> {
-    wish.digest.clone().filter(|text| !text.starts_with("sha256:"))
-}
-
-/// Collects the evidence.
-struct Reader<'a, 'c> {
-    context: &'a Context<'c>,
-    from: &'a Stage,
-    to: &'a Stage,
-    view: &'a View,
-    from_values: StageReading,
-    to_values: StageReading,
-    key: Option<FingerprintKey>,
-    wish: &'a Wish,
-    to_state: StageState,
-}
-
-impl Reader<'_, '_> {
-    /// The evidence on the digest that was named, else on the newest one that is tested, else on the newest; and the
-    /// newer ones that were passed over.
-    async fn choose(
-        &self,
-        from_state: StageState,
-        guess: Option<Candidate>,
-    ) -> Result<(Evidence, Vec<Digest>), OpsError> {
-        if let Some(text) = &self.wish.digest {
-            let digest = digest_of(self.view, text).await?;
-            let evidence = self.evidence(from_state, digest, None).await?;
-            return Ok((self.deep_enough(evidence).await?, Vec::new()));
-        }
-        // What runs without a record is judged too: then the gates say what it lacks.
-        let newest = from_state.moves.first().map(|entry| entry.digest);
-        let Some(newest) = newest.or(from_state.current) else {
-            return Err(self.nothing_to_promote());
-        };
-        let first = self.evidence(from_state, newest, guess).await?;
-        if is_tested(&first) {
-            return Ok((self.deep_enough(first).await?, Vec::new()));
-        }
-        let state = self.deeper(Depth::Moves(MAX_CANDIDATES)).await?;
-        let mut passed_over = vec![newest];
-        for entry in &state.moves {
-            if passed_over.contains(&entry.digest) {
-                continue;
-            }
-            let evidence = self.evidence(state.clone(), entry.digest, None).await?;
-            if is_tested(&evidence) {
-                return Ok((self.deep_enough(evidence).await?, passed_over));
-            }
-            passed_over.push(entry.digest);
-        }
-        Ok((self.deep_enough(first).await?, Vec::new()))
-    }
-
-    /// Reads so much of the source's history that it shows whether the candidate is older than what the target runs.
-    async fn deep_enough(&self, evidence: Evidence) -> Result<Evidence, OpsError> {
-        let candidate = evidence.candidate.digest;
-        let known = |digest: Digest| evidence.from.position(digest).is_some();
-        let enough = match evidence.to.current {
-            None => known(candidate),
-            Some(current) => known(candidate) && (current == candidate || known(current) || evidence.arrived_after()),
-        };
-        if enough {
-            return Ok(evidence);
-        }
-        let current = evidence.to.current.unwrap_or(candidate);
-        let from = self.deeper(Depth::Until(candidate, current)).await?;
-        Ok(Evidence { from, ..evidence })
-    }
-
-    fn nothing_to_promote(&self) -> OpsError {
-        let from = &self.from.name;
-        let stages = &self.context.project.stages;
-        match self.context.project.position(&self.to.name) {
-            Some(0) => {
-                let message = format!("`{}` is the first stage: only a build enters it", self.to.name);
-                return OpsError::input(message).help("iamship build");
-            }
-            Some(position) if stages[position - 1].name != *from => {
-                let (to, before) = (&self.to.name, &stages[position - 1].name);
-                let message = format!("`{to}` comes after `{before}`, not after `{from}`");
-                return OpsError::input(message).help(format!("iamship promote {before} {to}"));
-            }
-            _ => {}
-        }
-        let failure = OpsError::input(format!("`{from}` has never run anything"));
-        match self.context.project.position(from) {
-            Some(0) => failure.help("iamship build"),
-            Some(position) => {
-                let before = &self.context.project.stages[position - 1].name;
-                failure.help(format!("iamship promote {before} {from}"))
-            }
-            None => failure,
-        }
-    }
-
-    async fn deeper(&self, depth: Depth) -> Result<StageState, OpsError> {
-        let current = self.view.store.resolve(&self.from.tag).await?;
-        let trusted = self.context.keys.trusted();
-        let (store, listing) = (&*self.view.store, &self.view.listing);
-        Ok(stage_state(
-            store,
-            listing,
-            view::watched(self.context, self.from),
-            current,
-            depth,
-            trusted,
-        )
-        .await?)
-    }
-
-    async fn evidence(
-        &self,
-        from_state: StageState,
-        digest: Digest,
-        known: Option<Candidate>,
-    ) -> Result<Evidence, OpsError> {
-        let candidate = match known.filter(|candidate| candidate.digest == digest) {
-            Some(candidate) => candidate,
-            None => {
-                self.view
-                    .ledger(self.context)
-                    .candidate(digest, &self.from.name)
-                    .await?
-            }
-        };
-        let contract = candidate.contract.as_ref();
-        let before = self
-            .context
-            .project
-            .position(&self.to.name)
-            .and_then(|position| position.checked_sub(1));
-        Ok(Evidence {
-            project: self.context.project.name.clone(),
-            named_version: named_version(self.wish),
-            request: Request {
-                expect_current: self.wish.expect_current,
-                allow_older: self.wish.allow_older,
-            },
-            now: self.context.now(),
-            to: self.to_state.clone(),
-            from: from_state,
-            before_to: before.map(|position| self.context.project.stages[position].name.clone()),
-            own_suites: self.from.test.suites.clone(),
-            required_suites: self.from.leave.tests.clone(),
-            fingerprint: contract
-                .filter(|_| self.from_values.is_whole())
-                .map(|contract| self.fingerprint(contract)),
-            value_problems: contract
-                .map(|contract| value_problems(self.context, contract, &self.to_values))
-                .unwrap_or_default(),
-            candidate,
-        })
-    }
-
-    fn fingerprint(&self, contract: &Contract) -> CurrentFingerprint {
-        current_fingerprint(self.from, contract, &self.from_values, self.key.as_ref())
-    }
-}
-
-/// The fingerprint of a stage's values, with and without the secrets.
-pub(super) fn current_fingerprint(
-    stage: &Stage,
-    contract: &Contract,
-    reading: &StageReading,
-    key: Option<&FingerprintKey>,
-) -> CurrentFingerprint {
-    let take = |key: Option<&[u8; 32]>| fingerprint(stage.name.as_str(), contract, reading.values(), key);
-    CurrentFingerprint {
-        keyed: key.map(|key| take(Some(key.expose_secret()))),
-        plain: take(None),
-    }
-}
-
-/// What is wrong with a stage's values for a digest that asks for `contract`, one sentence each.
-pub(super) fn value_problems(context: &Context<'_>, contract: &Contract, reading: &StageReading) -> Vec<String> {
-    let own = reading.diagnostics.iter().filter(|diagnostic| diagnostic.is_error());
-    let found = if reading.lacks_secrets() {
-        Vec::new()
-    } else {
-        checks::completeness(context.project, contract, &reading.input)
+/// Warns when something nearer was not taken.
+pub fn warn_of_passed_over(context: &Context<'_>, stage: &str, plan: &Plan) {
+    let Some(newest) = plan.passed_over.first() else {
+        return;
     };
-    own.chain(found.iter().filter(|diagnostic| diagnostic.is_error()))
-        .map(|diagnostic| diagnostic.message.clone())
-        .collect()
-}
-
-fn is_tested(evidence: &Evidence) -> bool {
-    let (judgement, _) = judge(Kind::Promotion, evidence);
-    let mut gates = judgement.gates.iter();
-    gates.any(|(gate, verdict)| *gate == GateName::Tested && !verdict.is_hold())
-}
-
-/// Warns when the source runs something newer that is not tested.
-pub fn warn_of_newer(context: &Context<'_>, from: &str, plan: &Plan) {
-    if let Some(newest) = plan.passed_over.first() {
-        let text = format!(
-            "`{from}` runs {newest}, which is newer and not tested; the last tested digest is {}",
-            plan.digest
-        );
-        context.events.tell(Event::Warning(&text));
-    }
+    let (digest, taken) = (newest.digest, plan.digest);
+    let text = match newest.because {
+        Lacks::Test => {
+            format!("`{stage}` runs {digest}, which is newer and not tested; the last tested digest is {taken}")
+        }
+        Lacks::Consent => format!("{digest} in `{stage}` is newer and was rejected; {taken} is taken instead"),
+    };
+    context.events.tell(Event::Warning(&text));
 }

@@ -1,15 +1,18 @@
 //! `rollback`: a stage back to a digest that ran there before, through the same preflight.
 
+use std::time::Duration;
+
+use super::evidence::{add_rejections, named_version, request, value_problems};
 use super::inputs;
 use super::move_plan::{Authority, MovePlan};
-use super::promote::{Plan, Wish, Work, named_version, unmoved, value_problems};
+use super::promote::{Plan, Wish, Work, unmoved};
 use super::stage_move;
 use super::view::{self, View, digest_of, ledger_location, required_manifest};
 use super::{Context, OpsError};
 use crate::image::{Digest, Manifest};
 use crate::project::Stage;
 use crate::promotion::{
-    Agreement, Depth, Evidence, Kind, Listing, Move, MoveKind, Request, StageState, judge, stage_state,
+    Agreement, ApprovalRule, Depth, Evidence, Kind, Listing, Move, MoveKind, StageState, judge, stage_state,
 };
 
 /// How far back a history is read: usually the newest few moves tell where to go.
@@ -34,7 +37,9 @@ pub async fn plan(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<Pla
     };
     let (state, digest) = back_to(context, view, stage, current, named).await?;
     // It was tested when it came: results, which anybody who may test can add to, are not asked again.
-    let candidate = view.ledger(context).built(digest).await?;
+    let mut candidate = view.ledger(context).built(digest).await?;
+    let others = views.values().filter(|other| other.location != *target);
+    add_rejections(context, &mut candidate, others).await?;
     let problems = candidate
         .contract
         .as_ref()
@@ -42,16 +47,16 @@ pub async fn plan(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<Pla
     let evidence = Evidence {
         project: context.project.name.clone(),
         named_version: named_version(wish),
-        request: Request {
-            expect_current: wish.expect_current,
-            allow_older: true,
-        },
+        request: request(wish),
         now: context.now(),
         from: state.clone(),
         to: state,
         before_to: None,
         own_suites: stage.test.suites.clone(),
         required_suites: Vec::new(),
+        soak: Duration::ZERO,
+        approval: ApprovalRule::default(),
+        freezes: Vec::new(),
         fingerprint: None,
         value_problems: problems.unwrap_or_default(),
         candidate,

@@ -70,7 +70,7 @@ fn read_project(root: &Root, problems: &Problems) -> Option<Project> {
     let severities = settings::read_severities(&file);
     let default = image_settings.as_ref().map(|image| image.repository.clone());
     let default = default.unwrap_or_else(image::default_repository);
-    let stages = stages::read(root, &file, &default, &mut insecure);
+    let stages = stages::read(root, &file, &default, &signing, &mut insecure);
     file.finish();
 
     Some(Project {

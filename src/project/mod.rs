@@ -7,6 +7,7 @@ mod assets;
 mod files;
 #[cfg(test)]
 mod fixture;
+mod freeze;
 mod image;
 mod load;
 mod lock;
@@ -27,6 +28,7 @@ mod test_settings;
 mod tests;
 
 pub use assets::AssetFile;
+pub use freeze::{Freeze, WeekTime, Window};
 pub use load::PROJECT_FILE;
 pub use lock::{LOCK_FILE, Lock};
 pub use model::{

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use camino::Utf8PathBuf;
 
+use super::Freeze;
 use crate::diagnostic::{Severity, Source, Span};
 use crate::image::{Location, Reference, Tag};
 use crate::profile::{ParameterName, ParameterType, ServerProfile};
@@ -180,13 +181,19 @@ pub struct Stage {
 pub struct LeaveRules {
     /// Suites that must have passed; by default the stage's own suites.
     pub tests: Vec<String>,
+    /// `soak`: how long it must have run there; by default not at all.
+    pub soak: Duration,
 }
 
 /// What a digest needs before it may enter a stage.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EnterRules {
-    /// How many approvals.
+    /// How many approvals, each by another key.
     pub approvals: u32,
+    /// `approvers`: the files of the keys whose approvals count; by default of every trusted key that may approve.
+    pub approvers: Option<Vec<Utf8PathBuf>>,
+    /// `freeze`: when nothing new may come.
+    pub freezes: Vec<Freeze>,
 }
 
 /// How `iamship test` tests in this stage.

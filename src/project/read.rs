@@ -235,6 +235,14 @@ impl<'a> Value<'a> {
         text.or_else(|| self.expected("a string"))
     }
 
+    /// A time, as TOML writes one or as a text.
+    pub(super) fn time_text(&self) -> Option<String> {
+        match self.value.get_ref() {
+            DeValue::Datetime(time) => Some(time.to_string()),
+            _ => self.text().map(str::to_owned),
+        }
+    }
+
     /// A text that something reads further; its error is reported here.
     pub(super) fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(&self) -> Option<T> {
         match self.text()?.parse() {

@@ -7,12 +7,18 @@ use camino::Utf8PathBuf;
 use super::image::read_insecure;
 use super::paths::{PathProblem, Root};
 use super::read::{Table, Value};
-use super::{Stage, StageName, rules, run, secret_reference, test_settings};
+use super::{SigningSettings, Stage, StageName, rules, run, secret_reference, test_settings};
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::image::{Location, Tag};
 
 /// Reads all stages; at least one must be there.
-pub(super) fn read(root: &Root, file: &Table<'_>, default: &Location, insecure: &mut BTreeSet<String>) -> Vec<Stage> {
+pub(super) fn read(
+    root: &Root,
+    file: &Table<'_>,
+    default: &Location,
+    signing: &SigningSettings,
+    insecure: &mut BTreeSet<String>,
+) -> Vec<Stage> {
     let items = match file.get("stage") {
         Some(value) => value.list(),
         None => Some(Vec::new()),
@@ -26,7 +32,7 @@ pub(super) fn read(root: &Root, file: &Table<'_>, default: &Location, insecure: 
     let mut stages = Vec::new();
     for item in &items {
         if let Some(table) = item.table("`[[stage]]`") {
-            stages.extend(read_stage(root, table, default, insecure));
+            stages.extend(read_stage(root, table, default, signing, insecure));
         }
     }
     let collisions = collisions(&stages);
@@ -53,6 +59,7 @@ fn read_stage(
     root: &Root,
     table: Table<'_>,
     default: &Location,
+    signing: &SigningSettings,
     insecure: &mut BTreeSet<String>,
 ) -> Option<(Stage, Span)> {
     let name_value = table.need("name", "\"dev\"");
@@ -75,7 +82,7 @@ fn read_stage(
     }
     let test = test_settings::read(&table);
     let leave = rules::read_leave(&table, &test);
-    let enter = rules::read_enter(&table);
+    let enter = rules::read_enter(&table, signing);
     let run = run::read(&table);
     table.finish();
     let stage = Stage {

@@ -53,7 +53,7 @@ suite = "smoke"
 fn folder(text: &str) -> Folder {
     let folder = Folder::new();
     for path in ["procedures/a.js", "keys/iamship.pub", "keys/ops.pub", "env/dev.env"] {
-        folder.write(path, "x");
+        folder.write(path, path);
     }
     folder.write("keys/private.pub", "-----BEGIN PRIVATE KEY-----");
     folder.write(PROJECT_FILE, text);
@@ -394,7 +394,42 @@ const CASES: &[(&str, &str, Code, &str, &str)] = {
             "approvals = 2",
             Invalid,
             "2",
-            "not supported by this version",
+            "only 1 trusted key could approve what another one built, and 2 approvals are asked for",
+        ),
+        (
+            "approvals = 0",
+            "approvals = 1, approvers = \"keys/op.pub\"",
+            Invalid,
+            "\"keys/op.pub\"",
+            "did you mean `keys/ops.pub`?",
+        ),
+        (
+            "\"approve\"] }]",
+            "\"test\"] }, \"keys/other.pub\"]\n# ",
+            Missing,
+            "\"keys/other.pub\"",
+            "is not there",
+        ),
+        (
+            "approvals = 0",
+            "approvers = \"keys/ops.pub\"",
+            Invalid,
+            "\"keys/ops.pub\"",
+            "write `approvals = 1` beside it",
+        ),
+        (
+            "tests = []",
+            "tests = [], soak = \"a day\"",
+            Invalid,
+            "\"a day\"",
+            "is not a length of time",
+        ),
+        (
+            "tests = []",
+            "tests = [], soak = \"367d\"",
+            Invalid,
+            "\"367d\"",
+            "longer than a year",
         ),
         ("approvals = 0", "approvals = -1", Invalid, "-1", "from 0 to 100"),
         ("approvals = 0", "approvals = \"2\"", Syntax, "\"2\"", "a whole number"),

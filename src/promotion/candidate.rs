@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use super::decisions;
 use super::evidence::{Candidate, ProvenanceFacts, TestFacts};
 use super::ledger::{Listing, VerifiedRecord, records};
 use crate::attest::predicate::{Outcome, Parameters, Provenance, TestResult};
@@ -32,13 +33,33 @@ pub struct Ledger<'a> {
 impl Ledger<'_> {
     /// All that is known of a digest, with the test results of one stage.
     pub async fn candidate(&self, digest: Digest, stage: &StageName) -> Result<Candidate, StoreError> {
-        self.read(digest, &[RecordKind::Built, RecordKind::Tested], Some(stage))
+        let kinds = [
+            RecordKind::Built,
+            RecordKind::Tested,
+            RecordKind::Approved,
+            RecordKind::Rejected,
+        ];
+        self.read(digest, &kinds, Some(stage)).await
+    }
+
+    /// How a digest was built, and whether it was rejected.
+    pub async fn built(&self, digest: Digest) -> Result<Candidate, StoreError> {
+        self.read(digest, &[RecordKind::Built, RecordKind::Rejected], None)
             .await
     }
 
-    /// What is known of a digest without any test result.
-    pub async fn built(&self, digest: Digest) -> Result<Candidate, StoreError> {
-        self.read(digest, &[RecordKind::Built], None).await
+    /// How a digest was built, and what people say of it.
+    pub async fn decided(&self, digest: Digest) -> Result<Candidate, StoreError> {
+        let kinds = [RecordKind::Built, RecordKind::Approved, RecordKind::Rejected];
+        self.read(digest, &kinds, None).await
+    }
+
+    /// Adds the rejections of this ledger to what is known of a digest. Where there are none, it asks nothing.
+    pub async fn add_rejections(&self, candidate: &mut Candidate) -> Result<(), StoreError> {
+        let kinds = [RecordKind::Rejected];
+        let found = records(self.store, self.listing, &candidate.digest, &kinds, self.trusted).await?;
+        decisions::add_rejections(candidate, &found);
+        Ok(())
     }
 
     async fn read(
@@ -59,10 +80,16 @@ impl Ledger<'_> {
             contract: None,
             tests: Vec::new(),
             doubtful_tests: Vec::new(),
+            builders: Vec::new(),
+            approvals: Vec::new(),
+            rejections: Vec::new(),
+            doubtful_rejections: Vec::new(),
             ignored: signers.1,
             relied_on: Vec::new(),
         };
         candidate.set_build(records.verified.iter().filter_map(Build::of));
+        candidate.approvals = decisions::approvals(&records);
+        decisions::add_rejections(&mut candidate, &records);
         if let Some(stage) = stage {
             let results = records.verified.iter().flat_map(|record| tests_of(record, stage));
             candidate.tests = newest_of_each_suite(results.collect());
@@ -141,7 +168,10 @@ impl Build {
 impl Candidate {
     /// Version, provenance and contract are those of one record: of two builds' halves nothing follows.
     fn set_build(&mut self, builds: impl Iterator<Item = Build>) {
-        let Some(build) = builds.min_by_key(Build::rank) else {
+        let builds: Vec<Build> = builds.collect();
+        let provenances = builds.iter().filter_map(|build| build.provenance.as_ref());
+        self.builders = provenances.map(|said| said.signer().fingerprint()).collect();
+        let Some(build) = builds.into_iter().min_by_key(Build::rank) else {
             return;
         };
         if let Some(provenance) = build.provenance {

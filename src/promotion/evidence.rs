@@ -2,9 +2,11 @@
 
 use jiff::Timestamp;
 
+use std::time::Duration;
+
 use super::history::{MoveKind, StageState};
 use crate::image::Digest;
-use crate::project::StageName;
+use crate::project::{Freeze, StageName};
 use crate::values::{Contract, Fingerprint, SecretsHashed};
 
 /// The facts about one promotion. Gates are pure functions of it.
@@ -30,6 +32,12 @@ pub struct Evidence {
     pub own_suites: Vec<String>,
     /// Suites that must have passed in `from`.
     pub required_suites: Vec<String>,
+    /// How long the candidate must have run in `from`.
+    pub soak: Duration,
+    /// Who must have approved it for `to`.
+    pub approval: ApprovalRule,
+    /// When nothing new may come to `to`.
+    pub freezes: Vec<Freeze>,
     /// What `from`'s values are now, for the contract of the candidate.
     pub fingerprint: Option<CurrentFingerprint>,
     /// What is wrong with `to`'s values for the contract of the candidate.
@@ -52,7 +60,41 @@ impl Evidence {
         let tests = self.candidate.tests.iter();
         let used = tests.filter(|facts| self.required_suites.contains(&facts.suite));
         let built = self.candidate.relied_on.iter().copied();
-        built.chain(used.map(|facts| facts.envelope)).collect()
+        let approved = self.counted_approvals().into_iter().map(|facts| facts.envelope);
+        built.chain(used.map(|facts| facts.envelope)).chain(approved).collect()
+    }
+}
+
+/// How many approvals a stage asks for, and whose count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ApprovalRule {
+    /// How many, each by another key.
+    pub needed: usize,
+    /// The keys that may give them.
+    pub approvers: Vec<Approver>,
+}
+
+/// A key whose approvals count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approver {
+    /// Its file.
+    pub name: String,
+    /// Its fingerprint.
+    pub key: Digest,
+}
+
+impl Evidence {
+    /// The approvals that count for this promotion: one of each key that may give one.
+    pub fn counted_approvals(&self) -> Vec<&ApprovalFacts> {
+        let mut counted: Vec<&ApprovalFacts> = Vec::new();
+        for facts in &self.candidate.approvals {
+            let may = self.approval.approvers.iter().any(|approver| approver.key == facts.key);
+            let is_new = counted.iter().all(|other| other.key != facts.key);
+            if facts.stage == self.to.name && may && is_new && !self.candidate.builders.contains(&facts.key) {
+                counted.push(facts);
+            }
+        }
+        counted
     }
 }
 
@@ -63,6 +105,12 @@ pub struct Request {
     pub expect_current: Option<Digest>,
     /// Also when it is older than what the target runs.
     pub allow_older: bool,
+    /// The digest or version that was named, as it was written.
+    pub digest: Option<String>,
+    /// The hold that is cleared: the rollback's record, or the digest that it took back.
+    pub clear_hold: Option<Digest>,
+    /// Why it goes on in spite of a freeze.
+    pub override_freeze: Option<String>,
 }
 
 /// A digest and what trusted keys say about it.
@@ -82,6 +130,14 @@ pub struct Candidate {
     pub tests: Vec<TestFacts>,
     /// Tags of test results that do not hold what their name says: a failure may have been there.
     pub doubtful_tests: Vec<String>,
+    /// Fingerprints of all trusted keys that say that they built it: theirs are no second pair of eyes.
+    pub builders: Vec<Digest>,
+    /// Approvals by keys that may approve, of whatever stage; oldest first.
+    pub approvals: Vec<ApprovalFacts>,
+    /// Rejections by keys that may reject.
+    pub rejections: Vec<RejectionFacts>,
+    /// Tags of rejections that do not hold what their name says: a rejection may have been there.
+    pub doubtful_rejections: Vec<String>,
     /// Records and signatures about it that do not count, and why.
     pub ignored: Vec<String>,
     /// The envelopes that say how it was built and what it needs, for the VSA.
@@ -99,6 +155,51 @@ pub struct ProvenanceFacts {
     pub commit: Option<String>,
     /// Whether there were changes that the commit does not have.
     pub dirty: bool,
+}
+
+/// Somebody wants it in a stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApprovalFacts {
+    /// Which stage.
+    pub stage: StageName,
+    /// Why.
+    pub reason: Option<String>,
+    /// When.
+    pub at: Timestamp,
+    /// Who, as the author calls itself.
+    pub by: String,
+    /// Whose key.
+    pub signer: String,
+    /// The key's fingerprint.
+    pub key: Digest,
+    /// The record that says so.
+    pub record: Digest,
+    /// The envelope in it.
+    pub envelope: Digest,
+}
+
+/// Somebody wants it nowhere, or not in one stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectionFacts {
+    /// Which stage; none: anywhere.
+    pub stage: Option<StageName>,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+    /// Who, as the author calls itself.
+    pub by: String,
+    /// Whose key.
+    pub signer: String,
+    /// The record that says so.
+    pub record: Digest,
+}
+
+impl RejectionFacts {
+    /// Whether it keeps the digest out of a stage.
+    pub fn is_about(&self, stage: &StageName) -> bool {
+        self.stage.as_ref().is_none_or(|own| own == stage)
+    }
 }
 
 /// What a trusted key says on a test.

@@ -5,6 +5,7 @@
 //! [`judge`] makes a [`Cleared`].
 
 mod candidate;
+mod decisions;
 mod evidence;
 mod gates;
 mod history;
@@ -14,7 +15,10 @@ mod stage_history;
 mod verdict;
 
 pub use candidate::Ledger;
-pub use evidence::{Candidate, CurrentFingerprint, Evidence, Freshness, ProvenanceFacts, Request, TestFacts};
+pub use evidence::{
+    ApprovalFacts, ApprovalRule, Approver, Candidate, CurrentFingerprint, Evidence, Freshness, ProvenanceFacts,
+    RejectionFacts, Request, TestFacts,
+};
 pub use history::{Agreement, Move, MoveKind, StageState};
 pub use judge::{Cleared, Judgement, Kind, judge};
 pub use ledger::{Listing, MAX_RECORDS, Reading, Records, VerifiedRecord, counted_manifest, read_record, records};

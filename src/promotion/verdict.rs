@@ -70,8 +70,12 @@ pub enum GateName {
     Signed,
     /// A trusted key says how it was built.
     Provenance,
+    /// Nobody who may do so rejected it.
+    NotRejected,
     /// Its tests in the stage that it leaves passed, with the values that stage has now.
     Tested,
+    /// So many people as the next stage asks for want it there.
+    Approved,
     /// The next stage gives every parameter a value that fits.
     Values,
     /// It is not older than what the next stage runs.
@@ -87,7 +91,9 @@ impl GateName {
             Self::Order => "order",
             Self::Signed => "signed",
             Self::Provenance => "provenance",
+            Self::NotRejected => "not-rejected",
             Self::Tested => "tested",
+            Self::Approved => "approved",
             Self::Values => "values",
             Self::NotOlder => "not-older",
             Self::Unchanged => "unchanged",

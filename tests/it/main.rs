@@ -1,4 +1,5 @@
 //! The tests that run the program.
+mod approve;
 mod architecture;
 mod attest;
 mod build;

@@ -6,11 +6,13 @@ use crate::support::folder::snapshot;
 use crate::support::layout::LayoutFolder;
 use crate::support::project::{Project, is_digest, key_pair, masked, text};
 
-const GATES: [&str; 7] = [
+const GATES: [&str; 9] = [
     "order",
     "signed",
     "provenance",
+    "not-rejected",
     "tested",
+    "approved",
     "values",
     "not-older",
     "unchanged",
@@ -565,14 +567,16 @@ fn people_read_each_gate_with_its_reason() {
     run.expect_code(1);
     insta::assert_snapshot!(masked(&run.stdout), @r"
     held  `staging` stays as it is: 1 gate holds back sha256:… (1.0-…)
-      pass  order       `staging` comes after `dev`
-      pass  signed      signed by keys/iamship.pub
-      pass  provenance  built outside of git, says keys/iamship.pub
-      hold  tested      suite `static` has no result in `dev` for sha256:…
-                        help: iamship test dev --digest sha256:…
-      pass  values      `staging` gives all 12 parameters a value
-      pass  not-older   `staging` runs nothing yet
-      pass  unchanged   `staging` runs nothing yet
+      pass  order         `staging` comes after `dev`
+      pass  signed        signed by keys/iamship.pub
+      pass  provenance    built outside of git, says keys/iamship.pub
+      pass  not-rejected  nobody rejected it
+      hold  tested        suite `static` has no result in `dev` for sha256:…
+                          help: iamship test dev --digest sha256:…
+      pass  approved      no approval is asked for to enter `staging`
+      pass  values        `staging` gives all 12 parameters a value
+      pass  not-older     `staging` runs nothing yet
+      pass  unchanged     `staging` runs nothing yet
     ");
 }
 

@@ -1,7 +1,10 @@
 //! A promotion from `staging` to `prod` that every gate passes, for tests to spoil.
 
 use crate::image::Digest;
-use crate::promotion::evidence::{Candidate, CurrentFingerprint, Evidence, ProvenanceFacts, Request, TestFacts};
+use crate::promotion::evidence::{
+    ApprovalFacts, ApprovalRule, Approver, Candidate, CurrentFingerprint, Evidence, ProvenanceFacts, RejectionFacts,
+    Request, TestFacts,
+};
 use crate::promotion::history::{Agreement, Move, MoveKind, StageState};
 use crate::values::{Contract, Fingerprint, SecretsHashed};
 
@@ -33,6 +36,43 @@ pub(in crate::promotion) fn keyed(name: &str) -> Fingerprint {
         digest: digest(name),
         secrets: SecretsHashed::Keyed,
         key: Some("0123456789abcdef".into()),
+    }
+}
+
+fn at(second: i64) -> jiff::Timestamp {
+    jiff::Timestamp::from_second(1_767_225_600 + second).unwrap()
+}
+
+/// The owner of `keys/<name>.pub`; `iamship` built the candidate.
+pub(in crate::promotion) fn approver(name: &str) -> Approver {
+    Approver {
+        name: format!("keys/{name}.pub"),
+        key: digest(&format!("key of {name}")),
+    }
+}
+
+pub(in crate::promotion) fn approval(name: &str, stage: &str, second: i64) -> ApprovalFacts {
+    let Approver { name: signer, key } = approver(name);
+    ApprovalFacts {
+        stage: stage.parse().unwrap(),
+        reason: None,
+        at: at(second),
+        by: name.to_owned(),
+        signer,
+        key,
+        record: digest(&format!("approval {name} {stage} {second}")),
+        envelope: digest("envelope of an approval"),
+    }
+}
+
+pub(in crate::promotion) fn rejection(stage: Option<&str>) -> RejectionFacts {
+    RejectionFacts {
+        stage: stage.map(|stage| stage.parse().unwrap()),
+        reason: "logins fail".into(),
+        at: at(1),
+        by: "ada".into(),
+        signer: "keys/ada.pub".into(),
+        record: digest("rejection"),
     }
 }
 
@@ -79,11 +119,18 @@ pub(in crate::promotion) fn evidence() -> Evidence {
                 envelope: digest("envelope of tested"),
             }],
             doubtful_tests: Vec::new(),
+            builders: vec![approver("iamship").key],
+            approvals: Vec::new(),
+            rejections: Vec::new(),
+            doubtful_rejections: Vec::new(),
             ignored: Vec::new(),
             relied_on: Vec::new(),
         },
         own_suites: vec!["static".into()],
         required_suites: vec!["static".into()],
+        soak: std::time::Duration::ZERO,
+        approval: ApprovalRule::default(),
+        freezes: Vec::new(),
         fingerprint: Some(CurrentFingerprint {
             keyed: Some(keyed("values")),
             plain: Fingerprint {

@@ -1,6 +1,8 @@
 //! The gates: one file a gate, one line in a table.
 
+mod approved;
 mod not_older;
+mod not_rejected;
 mod order;
 mod provenance;
 mod signed;
@@ -34,8 +36,16 @@ pub(super) const PROMOTION: &[Gate] = &[
         ask: provenance::ask,
     },
     Gate {
+        name: GateName::NotRejected,
+        ask: not_rejected::ask,
+    },
+    Gate {
         name: GateName::Tested,
         ask: tested::ask,
+    },
+    Gate {
+        name: GateName::Approved,
+        ask: approved::ask,
     },
     Gate {
         name: GateName::Values,
@@ -64,6 +74,10 @@ pub(super) const ROLLBACK: &[Gate] = &[
     Gate {
         name: GateName::Provenance,
         ask: provenance::ask,
+    },
+    Gate {
+        name: GateName::NotRejected,
+        ask: not_rejected::ask,
     },
     Gate {
         name: GateName::Values,

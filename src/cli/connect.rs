@@ -15,7 +15,7 @@ use super::arguments::Global;
 use super::failure::Failure;
 use super::shell::Shell;
 use crate::attest::{FINGERPRINT, KeyError, SigningKey, TrustedKeys};
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Docker, Endpoint, Engine, EngineError, EnginePatience};
 use crate::image::{Digest, Location};
 use crate::ops::{Context, Engines, FingerprintKey, Keys, OpsError, Stores};
 use crate::project::{ImageSettings, KeyReference, Permission, Project};
@@ -28,7 +28,7 @@ pub(super) struct Connected {
     project: Project,
     stores: Connections,
     keys: KeyRing,
-    engines: NoEngine,
+    engines: EngineConnection,
     environment: Vec<(OsString, OsString)>,
     actor: String,
 }
@@ -59,11 +59,19 @@ impl Connected {
                 root: project.root.clone(),
                 private: OnceCell::new(),
             },
-            engines: NoEngine,
+            engines: EngineConnection::default(),
             project,
             environment,
             actor: actor(),
         })
+    }
+
+    /// Removes what this run made in the engine, if it ever spoke to one.
+    pub(super) async fn clean_up(&self) -> Result<(), EngineError> {
+        match self.engines.engine.get() {
+            Some(engine) => engine.clean_up().await.map(drop),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn context<'a>(&'a self, shell: &'a Shell) -> Context<'a> {
@@ -200,12 +208,27 @@ impl Stores for Connections {
     }
 }
 
-struct NoEngine;
+/// The engine, connected to when it is first needed, and once.
+#[derive(Default)]
+struct EngineConnection {
+    engine: OnceCell<Arc<Docker>>,
+}
 
 #[async_trait]
-impl Engines for NoEngine {
+impl Engines for EngineConnection {
     async fn connect(&self) -> Result<Arc<dyn Engine>, EngineError> {
-        Err(EngineError::Settings("no engine is known".to_owned()))
+        let connected = self.engine.get_or_try_init(|| async {
+            let endpoint = Endpoint::find(|name| std::env::var_os(name))?;
+            let engine = Docker::connect(&endpoint, EnginePatience::default()).await?;
+            match engine.sweep().await {
+                Ok(0) => {}
+                Ok(count) => tracing::info!("removed {count} things that an earlier run left in the engine"),
+                // It is in nobody's way: the next run tries again.
+                Err(error) => tracing::warn!("what an earlier run left in the engine is still there: {error}"),
+            }
+            Ok::<_, EngineError>(Arc::new(engine))
+        });
+        Ok(connected.await?.clone())
     }
 }
 

@@ -25,6 +25,8 @@ mod verify;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use futures::FutureExt as _;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use arguments::{Arguments, Command, Format, Global};
 use failure::Failure;
@@ -73,8 +75,9 @@ fn run(arguments: &Arguments, shell: &Shell) -> Outcome {
     }
 }
 
-/// The verbs that need a project. Ctrl-C drops the verb where it waits, so that temporary files go
-/// away; what a store holds is whole at every moment, and the same command finishes the work.
+/// The verbs that need a project. Ctrl-C, and the SIGTERM of a pipeline that is cancelled, drop the verb where it waits,
+/// so that temporary files go away; what a store holds is whole at every moment, and the same command finishes the work.
+/// However it ends, also by a panic, what it made in an engine is removed.
 async fn connected(command: &Command, global: &Global, shell: &Shell) -> Outcome {
     let connected = connect::Connected::open(global)?;
     let context = connected.context(shell);
@@ -97,9 +100,46 @@ async fn connected(command: &Command, global: &Global, shell: &Shell) -> Outcome
             Command::Init(_) | Command::Keygen(_) | Command::Completions(_) | Command::Man(_) => Ok(()),
         }
     };
-    tokio::select! {
-        outcome = verb => outcome,
-        _ = tokio::signal::ctrl_c() => Err(Failure::world("interrupted").help("the same command again finishes the work")),
+    let mut interrupts = Interrupts::new()?;
+    let ended = {
+        // A panic goes on when the engine is clean.
+        let verb = std::panic::AssertUnwindSafe(verb).catch_unwind();
+        tokio::select! {
+            outcome = verb => outcome,
+            () = interrupts.next() => Ok(Err(Failure::world("interrupted").help("the same command again finishes the work"))),
+        }
+    };
+    let cleaned = tokio::select! {
+        cleaned = connected.clean_up() => cleaned.map_err(|error| error.to_string()),
+        () = interrupts.next() => Err("interrupted again".to_owned()),
+    };
+    if let Err(because) = cleaned {
+        shell.warn(format!(
+            "something may be left in the engine ({because}): the next run removes it"
+        ));
+    }
+    ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Ctrl-C and SIGTERM.
+struct Interrupts {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interrupts {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }
 

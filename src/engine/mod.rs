@@ -4,6 +4,7 @@
 //! found and removed, also by a later run.
 
 mod container;
+mod docker;
 mod error;
 
 use async_trait::async_trait;
@@ -14,6 +15,7 @@ use secrecy::SecretSlice;
 pub use container::{
     ContainerId, ContainerSpec, ContainerState, Finished, Found, Limits, LogBounds, NetworkId, Phase, Published,
 };
+pub use docker::{Address, Docker, Endpoint, EnginePatience, TlsFiles};
 pub use error::EngineError;
 
 use crate::image::Digest;
@@ -26,6 +28,11 @@ pub trait Engine: Send + Sync {
 
     /// What it is.
     async fn info(&self) -> Result<EngineInfo, EngineError>;
+
+    /// The image of this id: the config's digest, or the manifest's where the engine stores manifests. None if it has none.
+    async fn image(&self, id: Digest) -> Result<Option<LocalImage>, EngineError> {
+        Ok(self.images().await?.into_iter().find(|image| image.id == id))
+    }
 
     /// All images that it holds.
     async fn images(&self) -> Result<Vec<LocalImage>, EngineError>;

@@ -14,11 +14,13 @@ mod evidence;
 mod files;
 #[cfg(test)]
 mod fixture;
+mod image_archive;
 pub mod init;
 mod inputs;
 mod junit;
 pub mod keygen;
 mod layers;
+pub mod load_image;
 pub mod lock;
 mod move_plan;
 pub mod promote;

@@ -1,6 +1,7 @@
 //! What several tests stand on: projects and base images, servers and stores that fail on demand.
 
 pub(crate) mod base;
+pub(crate) mod engine;
 pub(crate) mod flaky;
 pub(crate) mod folder;
 pub(crate) mod layout;

@@ -1,0 +1,55 @@
+//! What a container wrote: the newest of it, within bounds.
+
+use bollard::query_parameters::LogsOptionsBuilder;
+use futures::TryStreamExt as _;
+
+use super::failure::told;
+use super::{Docker, too_slow};
+use crate::engine::{ContainerId, EngineError, LogBounds};
+
+const ACT: &str = "give the log";
+
+impl Docker {
+    pub(super) async fn read_logs(&self, id: &ContainerId, bounds: LogBounds) -> Result<Vec<u8>, EngineError> {
+        let options = LogsOptionsBuilder::new()
+            .stdout(true)
+            .stderr(true)
+            .tail(&bounds.lines.to_string())
+            .build();
+        let mut log = Vec::new();
+        let mut pieces = std::pin::pin!(self.api.logs(&id.0, Some(options)));
+        let reading = async {
+            while let Some(piece) = pieces.try_next().await? {
+                log.extend_from_slice(piece.as_ref());
+                // Trimmed now and then, so that each byte moves a few times at most.
+                if log.len() > bounds.bytes.saturating_mul(2) {
+                    log.drain(..log.len() - bounds.bytes);
+                }
+            }
+            Ok(())
+        };
+        let end = tokio::time::timeout(bounds.within, reading).await;
+        match end {
+            Ok(Err(error)) if log.is_empty() => return Err(told(&self.shared.name, ACT, error)),
+            Err(_) if log.is_empty() => return Err(too_slow(ACT, bounds.within)),
+            // Some of it is better than nothing: it is read by people, to see what went wrong.
+            _ => {}
+        }
+        Ok(newest(log, bounds))
+    }
+}
+
+/// The last lines, whole ones, as many as fit.
+fn newest(mut log: Vec<u8>, bounds: LogBounds) -> Vec<u8> {
+    if log.len() > bounds.bytes {
+        log.drain(..log.len() - bounds.bytes);
+        if let Some(end) = log
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .filter(|end| end + 1 < log.len())
+        {
+            log.drain(..=end);
+        }
+    }
+    log
+}

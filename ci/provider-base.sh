@@ -3,7 +3,7 @@
 # and the libraries that it needs, busybox, and the server bundled to one file.
 #   ci/provider-base.sh OUT [TAG]
 # What was built is kept under target/provider and built again only when something that goes into it has changed.
-# Needs npm, and busybox-static (ci/tools.sh). Where node is older than 20, as Debian 12's own is, the one of the image
+# Needs npm and busybox (ci/tools.sh). Where node is older than 20, as Debian 12's own is, the one of the image
 # comes from npm too. Exit 3: something is missing.
 set -euo pipefail
 [ $# -ge 1 ] || { echo "usage: ci/provider-base.sh OUT [TAG]" >&2 && exit 2; }
@@ -22,7 +22,6 @@ fi
 missing() { echo "provider-base: $1" >&2 && exit 3; }
 command -v npm >/dev/null || missing "npm is not available"
 busybox=$(command -v busybox) || missing "busybox is not available: run ci/tools.sh"
-if ldd "$busybox" >/dev/null 2>&1; then missing "$busybox needs libraries: busybox-static does not (ci/tools.sh)"; fi
 
 mkdir -p "$cache"
 exec 8>"$cache/lock"
@@ -34,7 +33,8 @@ if [ "$(node -p 'process.versions.node.split(".")[0]')" -lt $oldest ]; then
   node=$cache/node-$node_package/node_modules/node-linux-$machine/bin/node
   [ -x "$node" ] || npm install --silent --no-save --ignore-scripts --prefix "$cache/node-$node_package" "node-linux-$machine@$node_package" >&2
 fi
-mapfile -t libraries < <(ldd "$node" | grep -o '/[^ ]*')
+# A static program, as busybox-static is, has none.
+mapfile -t libraries < <({ ldd "$node" && ldd "$busybox"; } 2>/dev/null | grep -o '/[^ ]*' | sort -u)
 
 # Everything that goes into the image.
 inputs=$({
@@ -81,10 +81,14 @@ system() { # folder: what the server runs on
 
 server() { # folder
   mkdir -p "$1"/{opt/provider,usr/bin,config}
-  # Not minified: the library reads the kinds of its tokens off the names of classes.
-  "$work/server/node_modules/.bin/esbuild" "$work/server/server.js" "$work/server/protect.js" --bundle --platform=node \
-    --format=esm --target=node20 --outdir="$1/opt/provider" --out-extension:.js=.mjs --log-level=warning \
-    --banner:js="import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"
+  # Not minified: the library reads the kinds of its tokens off the names of classes. From the folder of the sources:
+  # the bundle names them as seen from there.
+  (
+    cd "$work/server"
+    node_modules/.bin/esbuild server.js protect.js --bundle --platform=node --format=esm --target=node20 \
+      --outdir="$1/opt/provider" --out-extension:.js=.mjs --log-level=warning \
+      --banner:js="import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"
+  )
   printf '#!/bin/sh\nexec /usr/bin/node /opt/provider/protect.mjs\n' >"$1/usr/bin/protect"
   chmod 755 "$1/usr/bin/protect"
   # As vendors do; the server would not start with it, so an image must hide it.
@@ -118,6 +122,9 @@ if [ ! -e "$cache/base-$inputs/oci-layout" ]; then
   build
   rm -rf "$cache"/base-*
   mv "$work/layout" "$cache/base-$inputs"
+fi
+if cmp -s "$cache/base-$inputs/index.json" "$out/index.json"; then
+  echo "oci:$out#$tag" && exit
 fi
 mkdir -p "$(dirname "$out")"
 rm -rf "$out"

@@ -18,7 +18,8 @@ case ${1-} in
 esac
 
 # tool:package, from the distribution this machine runs
-distribution="docker-registry:docker-registry skopeo:skopeo xmllint:libxml2-utils jq:jq"
+distribution="docker-registry:docker-registry skopeo:skopeo xmllint:libxml2-utils jq:jq
+  busybox:busybox-static node:nodejs npm:npm"
 # tool:suite, from a later Debian: unpacked below target/, not installed
 later="cosign:trixie crane:sid oras:trixie"
 

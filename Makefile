@@ -18,7 +18,7 @@ tools: ## what the tests and the bench compare with (root on Debian; nothing is 
 
 test: tools ## all the tests; says which did not run, and fails for that when CI=true
 	cargo test --locked --no-run
-	$$(command -v docker-registry >/dev/null && echo ci/with-registry.sh) cargo test --locked
+	ci/with-services.sh cargo test --locked
 
 lint: ## format, clippy, syntax of the scripts
 	cargo fmt --check

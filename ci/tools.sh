@@ -8,7 +8,7 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 tools=$root/target/tools
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-export PATH="$tools/bin:$PATH" DEBIAN_FRONTEND=noninteractive LC_ALL=C
+export PATH="$tools/bin:$PATH:/usr/sbin:/sbin" DEBIAN_FRONTEND=noninteractive LC_ALL=C
 
 require=
 case ${1-} in
@@ -19,7 +19,7 @@ esac
 
 # tool:package, from the distribution this machine runs
 distribution="docker-registry:docker-registry skopeo:skopeo xmllint:libxml2-utils jq:jq
-  busybox:busybox-static node:nodejs npm:npm"
+  busybox:busybox-static dockerd:docker.io iptables:iptables node:nodejs npm:npm"
 # tool:suite, from a later Debian: unpacked below target/, not installed
 later="cosign:trixie crane:sid oras:trixie"
 

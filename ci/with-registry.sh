@@ -2,9 +2,14 @@
 # Runs a command with a registry of its own: docker-registry on a free loopback port, storage in a temporary folder.
 # The command finds it in IAMSHIP_TEST_REGISTRY (127.0.0.1:PORT); the access log is in IAMSHIP_TEST_REGISTRY_LOG.
 #   ci/with-registry.sh COMMAND [ARGUMENT...]
+#   ci/with-registry.sh --available      whether one could be started
 # The registry is stopped, by its id, and its storage removed when the command ends; the exit code is the command's.
 set -euo pipefail
 [ $# -gt 0 ] || { echo "usage: ci/with-registry.sh COMMAND [ARGUMENT...]" >&2 && exit 2; }
+if [ "$1" = --available ]; then
+  command -v docker-registry >/dev/null || { echo "no registry: docker-registry is not installed: run ci/tools.sh" >&2 && exit 1; }
+  exit
+fi
 command -v docker-registry >/dev/null || { echo "docker-registry is not available: run ci/tools.sh" >&2 && exit 3; }
 
 folder=$(mktemp -d)

@@ -1,13 +1,17 @@
 //! What the engine promises, against a real one.
 
-use std::net::SocketAddr;
+use std::io::{BufRead as _, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use iamship::engine::{Engine, EngineError, LogBounds, Phase};
+use iamship::engine::{ContainerId, Docker, Engine, EngineError, LogBounds, Phase};
+use iamship::image::Digest;
+use iamship::ops::load_image::load_image;
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::support::engine::{Shelf, ended, engine, shell, until};
+use crate::support::engine::{Heard, Shelf, ended, engine, shell, until};
 
 const BOUNDS: LogBounds = LogBounds {
     lines: 100,
@@ -98,4 +102,311 @@ async fn a_command_reads_stdin_and_writes_stdout() {
     assert_eq!(finished.stdout.expose_secret(), b"SECRET VALUE");
     assert_eq!(finished.stderr.expose_secret(), b"noted\n");
     assert_eq!(engine.clean_up().await.expect("clean"), 0, "it was removed");
+}
+
+#[tokio::test]
+async fn a_command_that_writes_without_end_is_stopped() {
+    let Some(engine) = engine().await else { return };
+    let image = Shelf::new("run").await.load(&engine).await.id;
+    let error = engine.run(&shell(image, "yes"), SecretSlice::from(Vec::new())).await;
+    let error = error.map(|finished| finished.code).expect_err("too much");
+    assert!(error.to_string().contains("more than 1 MiB"), "{error}");
+    // More than the pipe holds, to one that does not read.
+    let finished = engine
+        .run(&shell(image, "exit 4"), SecretSlice::from(vec![b'x'; 1 << 20]))
+        .await;
+    assert_eq!(finished.expect("ran").code, 4);
+    assert_eq!(engine.clean_up().await.expect("clean"), 0, "they were removed");
+}
+
+#[tokio::test]
+async fn nothing_is_transferred_twice() {
+    let Some(engine) = engine().await else { return };
+    Shelf::new("ends").await.load(&engine).await;
+    let shelf = Shelf::unique().await;
+    let layers = &shelf.manifest.image().expect("an image").layers;
+    let first = shelf.load(&engine).await;
+    assert_eq!(first.transferred, layers[1].size, "busybox is there");
+    assert_eq!(first.manifest, shelf.manifest.digest());
+    let second = shelf.load(&engine).await;
+    assert_eq!(second.transferred, 0);
+    assert_eq!(second.id, first.id);
+    let there = engine.images().await.expect("images");
+    assert!(
+        there
+            .iter()
+            .any(|image| image.id == first.id && image.layers.len() == 2)
+    );
+    let id = engine.create(&shell(first.id, "cat /content")).await.expect("made");
+    engine.start(&id).await.expect("started");
+    ended(&engine, &id).await;
+    let log = engine.logs(&id, BOUNDS).await.expect("a log");
+    assert!(log.starts_with(std::process::id().to_string().as_bytes()));
+    engine.clean_up().await.expect("clean");
+    remove_image(first.id);
+}
+
+/// Tags of images stay; those that no second run would use again are removed.
+fn remove_image(id: Digest) {
+    let _ = Command::new("docker").args(["image", "rm", &id.to_string()]).output();
+}
+
+#[tokio::test]
+async fn a_changed_layer_does_not_get_into_the_engine() {
+    let Some(engine) = engine().await else { return };
+    let shelf = Shelf::unique().await;
+    let view = shelf.manifest.image().expect("an image");
+    let path = shelf.blob(view.layers[1].digest);
+    let mut bytes = std::fs::read(&path).expect("read");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&path, bytes).expect("written");
+    let refused = load_image(&Heard::default(), &engine, &shelf.store, &shelf.manifest, "tests").await;
+    let refused = refused.expect_err("changed").to_string();
+    assert!(refused.contains(&view.layers[1].digest.to_string()), "{refused}");
+    assert_eq!(engine.image(view.config.digest).await.expect("asked"), None);
+    assert_eq!(engine.image(shelf.manifest.digest()).await.expect("asked"), None);
+}
+
+#[tokio::test]
+async fn an_image_that_is_not_there_is_told() {
+    let Some(engine) = engine().await else { return };
+    let error = engine
+        .create(&shell(Digest::of(b"nowhere"), "true"))
+        .await
+        .expect_err("no image");
+    assert!(matches!(error, EngineError::Refused { status: 404, .. }), "{error}");
+    assert!(error.to_string().to_lowercase().contains("no such image"), "{error}");
+}
+
+#[tokio::test]
+async fn a_flooded_log_is_bounded_in_the_engine_and_here() {
+    let Some(engine) = engine().await else { return };
+    let image = Shelf::new("ends").await.load(&engine).await.id;
+    let script = "yes $(printf 'x%.0s' $(seq 1000)) | head -n 30000; echo the end";
+    let id = engine.create(&shell(image, script)).await.expect("made");
+    engine.start(&id).await.expect("started");
+    ended(&engine, &id).await;
+    let log = String::from_utf8(engine.logs(&id, BOUNDS).await.expect("a log")).expect("UTF-8");
+    let is_bounded = log.len() <= BOUNDS.bytes;
+    assert!(is_bounded && log.ends_with("\nthe end\n"), "{} bytes", log.len());
+    assert!(
+        log.lines().rev().skip(1).all(|line| line.len() == 1000),
+        "whole lines: {log}"
+    );
+    let all = LogBounds {
+        lines: u32::MAX,
+        bytes: 64 << 20,
+        within: Duration::from_secs(60),
+    };
+    let kept = engine.logs(&id, all).await.expect("a log").len();
+    assert!(kept < 17 << 20, "the engine keeps {kept} bytes");
+    engine.clean_up().await.expect("clean");
+}
+
+#[tokio::test]
+async fn one_that_takes_too_much_memory_is_killed_and_it_is_told_why() {
+    let Some(engine) = engine().await else { return };
+    let image = Shelf::new("ends").await.load(&engine).await.id;
+    let mut spec = shell(image, "exec tail /dev/zero");
+    spec.limits.memory = 16 << 20;
+    let id = engine.create(&spec).await.expect("made");
+    engine.start(&id).await.expect("started");
+    let end = ended(&engine, &id).await;
+    assert_eq!(
+        end,
+        Phase::Exited {
+            code: 137,
+            out_of_memory: true
+        }
+    );
+    engine.clean_up().await.expect("clean");
+}
+
+#[tokio::test]
+async fn limits_hold() {
+    let Some(engine) = engine().await else { return };
+    let image = Shelf::new("ends").await.load(&engine).await.id;
+    let script = "touch /no 2>/dev/null && echo writes; touch /tmp/yes || echo no tmp; \
+        grep -E '^(CapEff|CapBnd|NoNewPrivs|Max core)' /proc/self/status; ulimit -c; ls /sys/class/net";
+    let id = engine.create(&shell(image, script)).await.expect("made");
+    engine.start(&id).await.expect("started");
+    ended(&engine, &id).await;
+    let log = String::from_utf8(engine.logs(&id, BOUNDS).await.expect("a log")).expect("UTF-8");
+    let nothing = "0000000000000000";
+    let wanted = format!("CapEff:\t{nothing}\nCapBnd:\t{nothing}\nNoNewPrivs:\t1\n0\nlo\n");
+    assert_eq!(log, wanted);
+    engine.clean_up().await.expect("clean");
+}
+
+#[tokio::test]
+async fn a_taken_port_is_named() {
+    let Some(engine) = engine().await else { return };
+    let image = Shelf::new("ends").await.load(&engine).await.id;
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let taken = listener.local_addr().expect("an address");
+    let network = engine.create_network().await.expect("a network");
+    let mut spec = shell(image, "sleep 60");
+    spec.network = Some(network);
+    spec.ports = [(8080, taken)].into();
+    let id = engine.create(&spec).await.expect("made");
+    let error = engine.start(&id).await.expect_err("taken");
+    assert!(
+        matches!(&error, EngineError::AddressTaken { address } if *address == taken.to_string()),
+        "{error}"
+    );
+    // By another container.
+    drop(listener);
+    engine.start(&id).await.expect("free now");
+    let second = engine.create(&spec).await.expect("made");
+    let error = engine.start(&second).await.expect_err("taken");
+    assert!(
+        matches!(&error, EngineError::AddressTaken { address } if *address == taken.to_string()),
+        "{error}"
+    );
+    assert_eq!(engine.clean_up().await.expect("clean"), 3);
+}
+
+#[tokio::test]
+async fn only_loopback_addresses_are_published() {
+    let Some(engine) = engine().await else { return };
+    let mut spec = shell(Digest::of(b"any"), "true");
+    spec.ports = [(8080, SocketAddr::from(([0, 0, 0, 0], 8080)))].into();
+    let error = engine.create(&spec).await.expect_err("everybody could come");
+    assert!(error.to_string().contains("only loopback"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_kept_and_what_is_others_stays() {
+    let Some(engine) = engine().await else { return };
+    let other = crate::support::engine::engine().await.expect("the same engine");
+    let image = Shelf::new("ends").await.load(&engine).await.id;
+    let mut spec = shell(image, "exec sleep 600");
+    let theirs = other.create(&spec).await.expect("made");
+    let label = format!("{}-{}", std::process::id(), Digest::of(theirs.0.as_bytes()).short());
+    spec.is_kept = true;
+    spec.labels = [("dev.iamship.stage".to_owned(), label.clone())].into();
+    let kept = engine.create(&spec).await.expect("made");
+    engine.start(&kept).await.expect("started");
+    engine
+        .rename(&kept, &format!("iamship-test-{label}"))
+        .await
+        .expect("renamed");
+    assert_eq!(engine.clean_up().await.expect("clean"), 0, "it has nothing of its own");
+    engine.sweep().await.expect("swept");
+
+    let found = engine.find(&[("dev.iamship.stage", &label)]).await.expect("found");
+    let [one] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((one.id.clone(), one.image, one.is_running), (kept.clone(), image, true));
+    assert_eq!(one.name, format!("iamship-test-{label}"));
+    assert_eq!(engine.state(&theirs).await.expect("there").phase, Phase::Created);
+
+    engine.stop(&kept, Duration::ZERO).await.expect("stopped");
+    engine.stop(&kept, Duration::ZERO).await.expect("stopped is stopped");
+    let state = engine.state(&kept).await.expect("there");
+    assert!(
+        matches!(
+            state.phase,
+            Phase::Exited {
+                code: 137,
+                out_of_memory: false
+            }
+        ),
+        "{state:?}"
+    );
+    engine.remove(&kept).await.expect("removed");
+    assert_eq!(other.clean_up().await.expect("clean"), 1);
+}
+
+#[tokio::test]
+async fn what_was_being_made_when_it_was_interrupted_is_removed() {
+    let Some(engine) = engine().await else { return };
+    let image = Shelf::new("ends").await.load(&engine).await.id;
+    let spec = shell(image, "true");
+    tokio::select! {
+        biased;
+        _ = engine.create(&spec) => panic!("a request takes longer"),
+        () = tokio::task::yield_now() => {}
+    }
+    assert_eq!(engine.clean_up().await.expect("clean"), 1);
+    let found = engine.find(&[("dev.iamship.run", "")]).await.expect("found");
+    assert!(found.is_empty(), "{found:?}");
+}
+
+const VICTIM: &str = "IAMSHIP_TEST_VICTIM";
+
+/// Runs in a process of its own, which is killed.
+#[tokio::test]
+async fn victim() {
+    if std::env::var_os(VICTIM).is_none() {
+        return;
+    }
+    let engine = engine().await.expect("an engine");
+    let image = Shelf::new("ends").await.load(&engine).await.id;
+    let mut spec = shell(image, "exec sleep 600");
+    let network = engine.create_network().await.expect("a network");
+    spec.network = Some(network.clone());
+    let id = engine.create(&spec).await.expect("made");
+    engine.start(&id).await.expect("started");
+    #[expect(clippy::print_stdout, reason = "the other process reads it")]
+    {
+        println!("\nvictim {} {}", id.0, network.0);
+    }
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn the_next_run_removes_what_a_killed_one_left() {
+    let Some(engine) = engine().await else { return };
+    let mut victim = Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", "engine::victim", "--nocapture"])
+        .env(VICTIM, "1")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("started");
+    let output = BufReader::new(victim.stdout.take().expect("piped"));
+    let mut lines = output.lines().map(|line| line.expect("text"));
+    let line = lines
+        .find(|line| line.starts_with("victim "))
+        .expect("it says what it made");
+    let mut words = line.split(' ').skip(1).map(str::to_owned);
+    let id = ContainerId(words.next().expect("a container"));
+    engine.sweep().await.expect("swept");
+    assert_eq!(engine.state(&id).await.expect("it lives").phase, Phase::Running);
+    victim.kill().expect("killed");
+    victim.wait().expect("reaped");
+    engine.sweep().await.expect("swept");
+    let error = engine.state(&id).await.expect_err("gone");
+    assert!(matches!(error, EngineError::Refused { status: 404, .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twenty_runs_do_not_touch_each_other() {
+    let Some(first) = engine().await else { return };
+    let image = Shelf::new("port").await.load(&first).await.id;
+    let runs = (0..20).map(|number| {
+        tokio::spawn(async move {
+            let engine = engine().await.expect("the same engine");
+            one_of_many(&engine, image, number).await;
+        })
+    });
+    for run in runs.collect::<Vec<_>>() {
+        run.await.expect("ended well");
+    }
+}
+
+async fn one_of_many(engine: &Docker, image: Digest, number: u32) {
+    engine.sweep().await.expect("swept");
+    let script = format!("echo number {number} | tee /tmp/index.html; exec httpd -f -p 8080 -h /tmp");
+    let mut spec = shell(image, &script);
+    spec.network = Some(engine.create_network().await.expect("a network"));
+    spec.ports = [(8080, SocketAddr::from(([127, 0, 0, 1], 0)))].into();
+    let id = engine.create(&spec).await.expect("made");
+    engine.start(&id).await.expect("started");
+    let state = until(engine, &id, |state| !state.ports.is_empty()).await;
+    assert_eq!(fetch(state.ports[0].address).await, format!("number {number}\n"));
+    let log = engine.logs(&id, BOUNDS).await.expect("a log");
+    assert_eq!(String::from_utf8_lossy(&log), format!("number {number}\n"));
+    assert_eq!(engine.clean_up().await.expect("clean"), 2);
 }

@@ -41,7 +41,7 @@ pub(crate) async fn engine() -> Option<Docker> {
 
 /// A store with one image of two layers: busybox, and a file that makes it differ from others.
 pub(crate) struct Shelf {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) manifest: Manifest,
 }
@@ -81,10 +81,21 @@ impl Shelf {
         let target = Target::from(manifest.digest());
         store.push_manifest(&manifest, &target).await.expect("stored");
         Self {
-            _folder: folder,
+            folder,
             store,
             manifest,
         }
+    }
+
+    /// Content that no other run has.
+    pub(crate) async fn unique() -> Self {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Self::new(&format!("{} {:?}", std::process::id(), now.expect("a time"))).await
+    }
+
+    /// Where a blob's bytes lie.
+    pub(crate) fn blob(&self, digest: Digest) -> std::path::PathBuf {
+        self.folder.path().join("images/blobs/sha256").join(digest.hex())
     }
 
     pub(crate) async fn load(&self, engine: &dyn Engine) -> Loaded {

@@ -1,7 +1,7 @@
 //! Why an engine could not do it.
 
 /// Why an engine could not do it. Holds no secret.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
     /// How it is spoken to can't be understood: `DOCKER_HOST`, a context, a certificate.
     #[error("{0}")]

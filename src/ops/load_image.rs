@@ -218,3 +218,68 @@ fn size(bytes: u64) -> String {
         _ => format!("{:.1} MB", bytes as f64 / 1e6),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(architecture: &str) -> EngineInfo {
+        EngineInfo {
+            product: "Docker".to_owned(),
+            version: "20.10.24".to_owned(),
+            api: "1.41".to_owned(),
+            os: "linux".to_owned(),
+            architecture: architecture.to_owned(),
+        }
+    }
+
+    #[test]
+    fn names_are_ones_that_engines_take() {
+        let digest = Digest::of(b"");
+        for (name, wanted) in [
+            ("idsvr", "idsvr"),
+            ("My Server__2", "my-server-2"),
+            ("--a--", "a"),
+            ("Ünder", "nder"),
+            ("", "image"),
+            ("…", "image"),
+        ] {
+            let wanted = format!("localhost/iamship/{wanted}:{}", digest.short());
+            assert_eq!(local_name(name, digest), wanted, "{name}");
+        }
+        assert!(local_name(&"a".repeat(500), digest).len() < 128);
+    }
+
+    #[test]
+    fn the_engine_s_platform_is_chosen_and_statements_are_not() {
+        let entry = |architecture: &str, content: &[u8]| {
+            let mut entry = Descriptor::of(crate::image::media_type::OCI_MANIFEST, content);
+            entry.platform = serde_json::from_value(serde_json::json!({ "os": "linux", "architecture": architecture }))
+                .expect("a platform");
+            entry
+        };
+        let mut statement = entry("amd64", b"statement");
+        let mark = (
+            "vnd.docker.reference.type".to_owned(),
+            "attestation-manifest".to_owned(),
+        );
+        statement.annotations = [mark].into();
+        let index = ImageIndex {
+            schema_version: 2,
+            media_type: None,
+            artifact_type: None,
+            manifests: vec![statement, entry("arm64", b"arm"), entry("amd64", b"amd")],
+            subject: None,
+            annotations: std::collections::BTreeMap::new(),
+        };
+        assert_eq!(
+            choose(&index, &info("amd64")).map(|entry| entry.digest),
+            Ok(Digest::of(b"amd"))
+        );
+        let error = choose(&index, &info("s390x")).expect_err("not there");
+        assert!(
+            error.ends_with("linux/s390x, and it is there for linux/arm64, linux/amd64"),
+            "{error}"
+        );
+    }
+}

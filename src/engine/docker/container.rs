@@ -191,3 +191,54 @@ fn found(summary: ContainerSummary) -> Option<Found> {
         image: image_id(&summary.image_id?)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::engine::Limits;
+    use crate::image::Digest;
+
+    #[test]
+    fn a_message_that_quotes_a_value_loses_it() {
+        let spec = ContainerSpec {
+            image: Digest::of(b""),
+            name: None,
+            labels: BTreeMap::new(),
+            is_kept: false,
+            environment: [("A", "hunter22"), ("B", "on")]
+                .map(|(name, value)| (name.to_owned(), value.into()))
+                .into(),
+            command: None,
+            entrypoint: None,
+            network: None,
+            ports: BTreeMap::new(),
+            limits: Limits {
+                memory: 0,
+                processes: 0,
+                read_only: true,
+                tmpfs: Vec::new(),
+                capabilities: false,
+            },
+        };
+        let told = without_values("invalid variable: A=hunter22 on".to_owned(), &spec);
+        assert_eq!(told, "invalid variable: A=*** on");
+    }
+
+    #[test]
+    fn one_that_is_started_again_and_again_has_ended() {
+        let state = State {
+            status: Some(ContainerStateStatusEnum::RESTARTING),
+            running: Some(true),
+            restarting: Some(true),
+            exit_code: Some(64),
+            ..State::default()
+        };
+        let ended = Phase::Exited {
+            code: 64,
+            out_of_memory: false,
+        };
+        assert_eq!(phase(&state), ended);
+    }
+}

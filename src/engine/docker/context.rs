@@ -92,3 +92,72 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, EngineError> {
         .map(Some)
         .map_err(|error| unreadable(&error))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::endpoint::tests::write_context;
+    use super::*;
+
+    #[test]
+    fn a_context_brings_its_own_certificates() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let tls = write_context(
+            folder.path(),
+            "far",
+            r#"{"docker":{"Host":"tcp://far:2376"},"other":{}}"#,
+        );
+        let plain = endpoint(folder.path(), "far").expect("found");
+        assert_eq!((plain.to_string().as_str(), plain.tls), ("tcp://far:2376", None));
+        fs::create_dir_all(&tls).expect("a folder");
+        fs::write(tls.join("cert.pem"), "").expect("written");
+        fs::write(tls.join("key.pem"), "").expect("written");
+        let error = endpoint(folder.path(), "far").expect_err("no CA");
+        assert!(error.to_string().contains("ca.pem"), "{error}");
+        fs::write(tls.join("ca.pem"), "").expect("written");
+        let found = endpoint(folder.path(), "far").expect("found").tls.expect("TLS");
+        assert_eq!(found.ca, tls.join("ca.pem"));
+        assert!(found.identity.is_some());
+    }
+
+    #[test]
+    fn refuses_what_can_not_be_trusted_or_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (endpoints, because) in [
+            (
+                r#"{"docker":{"Host":"tcp://far:2376","SkipTLSVerify":true}}"#,
+                "SkipTLSVerify",
+            ),
+            (r#"{"docker":{"Host":"ssh://me@far"}}"#, "ssh -L"),
+            (r#"{"docker":{}}"#, "names no engine"),
+            (r"{}", "names no engine"),
+            (r"[]", "can't be read"),
+        ] {
+            write_context(folder.path(), "odd", endpoints);
+            let error = endpoint(folder.path(), "odd").expect_err(endpoints).to_string();
+            assert!(error.contains(because), "{endpoints}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_broken_configuration_is_told_without_its_content() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert_eq!(current(folder.path()), Ok(None));
+        for (text, wanted) in [
+            ("{}", None),
+            (r#"{"currentContext":""}"#, None),
+            (r#"{"currentContext":"a"}"#, Some("a")),
+        ] {
+            fs::write(folder.path().join("config.json"), text).expect("written");
+            assert_eq!(current(folder.path()), Ok(wanted.map(str::to_owned)));
+        }
+        fs::write(
+            folder.path().join("config.json"),
+            r#"{"auths":{"x":{"auth":"c2VjcmV0"}}"#,
+        )
+        .expect("written");
+        let error = current(folder.path()).expect_err("broken").to_string();
+        assert!(error.contains("config.json") && !error.contains("c2VjcmV0"), "{error}");
+    }
+}

@@ -167,3 +167,131 @@ pub(super) fn parse_host(setting: &str, text: &str) -> Result<(Address, bool), E
     let host = host.to_owned();
     Ok((Address::Tcp { host, port }, secure))
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::collections::BTreeMap;
+    use std::fs;
+
+    use super::*;
+
+    fn find(variables: &[(&str, &str)]) -> Result<Endpoint, EngineError> {
+        let variables: BTreeMap<_, _> = variables.iter().copied().collect();
+        Endpoint::find(|name| variables.get(name).map(OsString::from))
+    }
+
+    fn host(text: &str) -> Result<String, String> {
+        let found = find(&[("DOCKER_HOST", text)]);
+        found.map(|found| found.to_string()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn reads_the_hosts_that_docker_reads() {
+        for (text, wanted) in [
+            ("unix:///run/docker.sock", "unix:///run/docker.sock"),
+            ("tcp://engine", "tcp://engine:2375"),
+            ("tcp://engine:2376/", "tcp://engine:2376"),
+            ("http://10.0.0.1:80", "tcp://10.0.0.1:80"),
+            ("tcp://[::1]:2375", "tcp://[::1]:2375"),
+            ("tcp://[::1]", "tcp://[::1]:2375"),
+        ] {
+            assert_eq!(host(text), Ok(wanted.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn says_why_a_host_is_none() {
+        for (text, because) in [
+            ("/run/docker.sock", "begin with `unix://`"),
+            ("localhost:2375", "begin with `unix://`"),
+            ("unix://docker.sock", "its whole path"),
+            ("ssh://me@engine", "ssh -L"),
+            ("npipe:////./pipe/docker_engine", "only `unix://`"),
+            ("tcp://", "no host"),
+            ("tcp://:2375", "no host"),
+            ("tcp://engine:http", "no port"),
+            ("tcp://engine:70000", "no port"),
+            ("tcp://me@engine:2375", "nothing else"),
+            ("tcp://engine:2375/path", "nothing else"),
+        ] {
+            let error = host(text).expect_err(text);
+            assert!(error.contains(because) && error.contains(text), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_host_wins_over_the_context_and_the_context_over_the_sockets() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = folder.path().to_str().expect("UTF-8");
+        fs::write(
+            folder.path().join("config.json"),
+            r#"{"auths":{},"currentContext":"far"}"#,
+        )
+        .expect("written");
+        write_context(folder.path(), "far", r#"{"docker":{"Host":"unix:///far.sock"}}"#);
+        write_context(folder.path(), "near", r#"{"docker":{"Host":"unix:///near.sock"}}"#);
+        let variables = [
+            ("DOCKER_HOST", "unix:///here.sock"),
+            ("DOCKER_CONTEXT", "near"),
+            ("DOCKER_CONFIG", config),
+        ];
+        assert_eq!(find(&variables), Ok(Endpoint::unix("/here.sock")));
+        assert_eq!(find(&variables[1..]), Ok(Endpoint::unix("/near.sock")));
+        assert_eq!(find(&variables[2..]), Ok(Endpoint::unix("/far.sock")));
+        // As `docker context use default` and an empty variable mean nothing.
+        let socket = find(&[("DOCKER_CONTEXT", "default"), ("DOCKER_CONFIG", config)]).expect("a socket");
+        assert_eq!(socket, find(&[("DOCKER_HOST", "")]).expect("a socket"));
+        let error = find(&[("DOCKER_CONTEXT", "gone"), ("DOCKER_CONFIG", config)]).expect_err("no such");
+        assert!(error.to_string().contains("`gone` does not exist"), "{error}");
+        assert!(find(&[("DOCKER_CONTEXT", "gone")]).is_err());
+    }
+
+    pub(in crate::engine::docker) fn write_context(folder: &Path, name: &str, endpoints: &str) -> PathBuf {
+        let id = crate::image::Digest::of(name.as_bytes()).hex();
+        let meta = folder.join("contexts/meta").join(&id);
+        fs::create_dir_all(&meta).expect("a folder");
+        let text = format!(r#"{{"Name":"{name}","Metadata":{{}},"Endpoints":{endpoints}}}"#);
+        fs::write(meta.join("meta.json"), text).expect("written");
+        folder.join("contexts/tls").join(&id).join("docker")
+    }
+
+    #[test]
+    fn finds_a_rootless_socket() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let socket = folder.path().join("podman/podman.sock");
+        fs::create_dir_all(folder.path().join("podman")).expect("a folder");
+        fs::write(&socket, "").expect("written");
+        if !Path::new(DEFAULT_SOCKET).exists() {
+            assert_eq!(Endpoint::usual(Some(folder.path())), Endpoint::unix(socket));
+        }
+    }
+
+    #[test]
+    fn tls_needs_somebody_who_vouches() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().to_str().expect("UTF-8");
+        let variables = [
+            ("DOCKER_HOST", "tcp://engine:2376"),
+            ("DOCKER_TLS_VERIFY", "1"),
+            ("DOCKER_CERT_PATH", path),
+        ];
+        let error = find(&variables).expect_err("no ca.pem");
+        assert!(error.to_string().contains("ca.pem"), "{error}");
+        assert!(find(&variables[..2]).is_err());
+        for name in ["ca.pem", "cert.pem", "key.pem"] {
+            fs::write(folder.path().join(name), "").expect("written");
+        }
+        let tls = find(&variables).expect("found").tls.expect("TLS");
+        let identity = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+        assert_eq!(tls.identity, Some(identity));
+        assert_eq!(find(&variables[..1]).expect("found").tls, None);
+        let socket = [("DOCKER_HOST", "unix:///here.sock"), variables[1], variables[2]];
+        assert_eq!(find(&socket), Ok(Endpoint::unix("/here.sock")));
+        assert!(
+            find(&[("DOCKER_HOST", "https://engine"), variables[2]])
+                .expect("found")
+                .tls
+                .is_some()
+        );
+    }
+}

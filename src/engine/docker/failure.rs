@@ -84,13 +84,17 @@ fn refused(act: &'static str, status: u16, message: &str) -> EngineError {
     EngineError::Refused { act, because, status }
 }
 
-/// `Bind for 127.0.0.1:8443 failed: port is already allocated`, `listen tcp4 127.0.0.1:8443: bind: …`.
+/// `Bind for 127.0.0.1:8443 failed: port is already allocated`, `listen tcp4 127.0.0.1:8443: bind: …`,
+/// `failed to bind host port for 127.0.0.1:8443:172.17.0.2:80/tcp: …`.
 fn address_in(message: &str) -> Option<String> {
-    message
-        .split_whitespace()
-        .map(|word| word.trim_matches([':', ',', '"', '\'', '(', ')']))
-        .find(|word| word.parse::<SocketAddr>().is_ok())
-        .map(str::to_owned)
+    message.split_whitespace().find_map(|word| {
+        let word = word.trim_matches([':', ',', '"', '\'', '(', ')']).split('/').next()?;
+        let first_two = word.match_indices(':').nth(1).map_or(word, |(end, _)| &word[..end]);
+        let found = [word, first_two]
+            .into_iter()
+            .find(|text| text.parse::<SocketAddr>().is_ok());
+        found.map(str::to_owned)
+    })
 }
 
 /// One line, not too long.
@@ -100,5 +104,70 @@ pub(super) fn bounded(text: &str) -> String {
     match line.char_indices().nth(MAX_MESSAGE) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(message: &str, status_code: u16) -> EngineError {
+        let error = Error::DockerResponseServerError {
+            status_code,
+            message: message.to_owned(),
+        };
+        told("unix:///e.sock", "start the container", error)
+    }
+
+    #[test]
+    fn a_taken_port_is_named() {
+        for message in [
+            "driver failed programming external connectivity on endpoint x (ab): Bind for 127.0.0.1:8443 failed: port is already allocated",
+            "driver failed programming external connectivity: Error starting userland proxy: listen tcp4 127.0.0.1:8443: bind: address already in use",
+            "failed to set up container networking: driver failed: failed to bind host port for 127.0.0.1:8443:172.17.0.2:80/tcp: address already in use",
+            "failed to bind host port 127.0.0.1:8443/tcp: address already in use",
+            "rootlessport listen tcp 127.0.0.1:8443: bind: address already in use",
+        ] {
+            match server(message, 500) {
+                EngineError::AddressTaken { address } => assert_eq!(address, "127.0.0.1:8443"),
+                other => panic!("{message}: {other}"),
+            }
+        }
+        let v6 = server("listen tcp6 [::1]:8443: bind: address already in use", 500);
+        assert!(matches!(v6, EngineError::AddressTaken { address } if address == "[::1]:8443"));
+        let other = server("fork/exec: address already in use", 500);
+        assert!(matches!(other, EngineError::Refused { status: 500, .. }));
+    }
+
+    #[test]
+    fn no_room_for_networks_says_what_to_do() {
+        for message in [
+            "could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network",
+            "all predefined address pools have been fully subnetted",
+        ] {
+            let text = server(message, 400).to_string();
+            assert!(text.contains("default-address-pools"), "{text}");
+        }
+    }
+
+    #[test]
+    fn messages_are_one_line_and_bounded() {
+        let error = server(&format!("bad\nnews\u{1b}[31m {}", "x".repeat(9000)), 500).to_string();
+        assert!(
+            error.starts_with("the engine refused to start the container: bad news[31m x"),
+            "{error}"
+        );
+        assert!(error.len() < 500 && error.ends_with('…'), "{error}");
+        assert!(server("", 500).to_string().ends_with("status 500"));
+    }
+
+    #[test]
+    fn a_closed_socket_says_who_may_open_it() {
+        let denied = io::Error::from(io::ErrorKind::PermissionDenied);
+        let error = Error::IOError {
+            err: io::Error::new(denied.kind(), NoConnection(denied)),
+        };
+        let text = told("unix:///e.sock", "say what it is", error).to_string();
+        assert!(text.contains("unix:///e.sock") && text.contains("group"), "{text}");
     }
 }

@@ -53,3 +53,27 @@ fn newest(mut log: Vec<u8>, bounds: LogBounds) -> Vec<u8> {
     }
     log
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn newest_of(log: &str, bytes: usize) -> String {
+        let bounds = LogBounds {
+            lines: 10,
+            bytes,
+            within: std::time::Duration::ZERO,
+        };
+        String::from_utf8(newest(log.as_bytes().to_vec(), bounds)).expect("UTF-8")
+    }
+
+    #[test]
+    fn whole_lines_from_the_end() {
+        assert_eq!(newest_of("one\ntwo\nthree\n", 14), "one\ntwo\nthree\n");
+        assert_eq!(newest_of("one\ntwo\nthree\n", 12), "two\nthree\n");
+        assert_eq!(newest_of("one\ntwo\nthree\n", 8), "three\n");
+        // A line that is longer than all that is wanted is cut.
+        assert_eq!(newest_of("one\ntwo\nthree\n", 4), "ree\n");
+        assert_eq!(newest_of("one\n", 0), "");
+    }
+}

@@ -141,3 +141,86 @@ fn start_of(number: u32) -> Option<u64> {
         .then(|| fields.nth(18)?.parse().ok())
         .flatten()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_000_000;
+
+    fn process() -> Process {
+        Process {
+            boot: "0b9c".to_owned(),
+            namespace: "pid:[4026531836]".to_owned(),
+            number: 77,
+            started: 12345,
+        }
+    }
+
+    fn is_left(process: &str, deadline: &str, starts: Option<u64>) -> bool {
+        let labels = [(RUN, "other"), (PROCESS, process), (DEADLINE, deadline)];
+        let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        is_abandoned(&labels, Some(&super::tests::process()), NOW, |number| {
+            starts.filter(|_| number == 77)
+        })
+    }
+
+    #[test]
+    fn what_a_living_process_has_stays_whatever_the_clock_says() {
+        let owner = process().to_string();
+        for deadline in ["999999", "1000001", "", "soon"] {
+            assert!(!is_left(&owner, deadline, Some(12345)), "{deadline}");
+        }
+    }
+
+    #[test]
+    fn what_a_gone_process_had_is_left() {
+        let owner = process().to_string();
+        assert!(is_left(&owner, "1000001", None));
+        // Its number went to another one.
+        assert!(is_left(&owner, "1000001", Some(12346)));
+    }
+
+    #[test]
+    fn of_processes_that_can_not_be_seen_only_the_deadline_tells() {
+        let mut other_boot = process();
+        other_boot.boot = "77aa".to_owned();
+        let mut other_container = process();
+        other_container.namespace = "pid:[4026532000]".to_owned();
+        for owner in [
+            other_boot.to_string(),
+            other_container.to_string(),
+            String::new(),
+            "a/b/c".to_owned(),
+        ] {
+            assert!(!is_left(&owner, "1000001", None), "{owner}");
+            assert!(is_left(&owner, "999999", None), "{owner}");
+            assert!(!is_left(&owner, "", None), "{owner}");
+        }
+    }
+
+    #[test]
+    fn own_things_and_those_of_nobody_are_never_left() {
+        let owner = Owner::new().expect("random numbers");
+        let mut labels = owner.labels();
+        assert!(!owner.has_abandoned(&labels));
+        labels.insert(RUN.to_owned(), "other".to_owned());
+        assert!(!owner.has_abandoned(&labels), "this process lives");
+        labels.insert(PROCESS.to_owned(), String::new());
+        labels.insert(DEADLINE.to_owned(), "1".to_owned());
+        assert!(owner.has_abandoned(&labels));
+        labels.remove(RUN);
+        assert!(!owner.has_abandoned(&labels));
+    }
+
+    #[test]
+    fn reads_what_it_writes_and_sees_itself() {
+        let process = process();
+        assert_eq!(Process::parse(&process.to_string()), Some(process.clone()));
+        assert_eq!(Process::parse(&format!("{process}/more")), None);
+        if let Some(own) = Process::own() {
+            assert_eq!(start_of(own.number), Some(own.started));
+        }
+        assert_eq!(start_of(u32::MAX), None);
+    }
+}

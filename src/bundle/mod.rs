@@ -17,6 +17,7 @@ mod placeholder;
 mod problem;
 mod read;
 mod rules;
+mod template;
 #[cfg(test)]
 pub(crate) mod testing;
 mod text;
@@ -27,6 +28,7 @@ pub use collect::Use;
 pub use fill::Filled;
 pub use json::JsonString;
 pub use node::Node;
+pub use template::Template;
 pub use tree::Tree;
 
 use crate::diagnostic::{Diagnostic, Source, Span};

@@ -6,6 +6,7 @@ mod contract;
 #[cfg(test)]
 mod fixture;
 mod hosts;
+mod oidc_parameter;
 mod parameter_defaulted;
 mod parameter_empty;
 mod parameter_missing;
@@ -108,6 +109,10 @@ pub const RULES: &[Rule] = &[
     Rule {
         codes: &[Code::SecretInValues],
         run: |context| secret_in_values::find(&View::of(context)),
+    },
+    Rule {
+        codes: &[Code::OidcParameter],
+        run: |context| oidc_parameter::find(&View::of(context)),
     },
     Rule {
         codes: &[Code::StageHost],

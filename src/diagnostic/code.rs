@@ -84,6 +84,7 @@ codes! {
     StageHost "stage-host" Error "a stage's value names another stage's host";
     StageLocalhost "stage-localhost" Warning "a stage's value names the local machine";
     StagePlainHttp "stage-plain-http" Warning "a stage's value is an `http://` address";
+    OidcParameter "oidc-parameter" Error "`[oidc]` names a parameter that the configuration does not ask for";
     SecretsUnreadable "secrets-unreadable" Error "a secret source can't be read";
     SecretsExposed "secrets-exposed" Warning "everyone on the machine can read a file of secrets";
     // --- the tree

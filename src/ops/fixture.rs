@@ -38,6 +38,8 @@ pub(super) fn stage(name: &str) -> Stage {
             kind: TestKind::Static,
             suites: vec!["static".into()],
             timeout: None,
+            probes: Vec::new(),
+            programs: std::collections::BTreeMap::new(),
         },
         run: RunSettings::default(),
     }

@@ -8,6 +8,7 @@ mod coverage;
 mod name;
 mod parameter;
 mod path;
+mod probe;
 mod server;
 mod validate;
 
@@ -15,7 +16,10 @@ pub use builtin::{BUILT_IN, built_in_text};
 pub use name::{InvalidParameterName, ParameterName};
 pub use parameter::{ParameterType, Secrecy};
 pub use path::{InvalidPattern, PathPattern};
+pub use probe::{
+    BOOT, Expected, Health, OIDC, Probe, is_suite_name, path_problem, pattern_problem, pointer_problem, status_problem,
+};
 pub use server::{
-    ComponentRule, ConfigFolder, Format, Health, InvalidProfile, ListRule, Lookalike, NameHint, PlaceholderSyntax,
-    Port, ReferenceRule, RejectedRoot, Root, Run, SecretRule, ServerProfile, XmlShape,
+    ComponentRule, ConfigFolder, Format, InvalidProfile, ListRule, Lookalike, NameHint, PlaceholderSyntax, Port,
+    ReferenceRule, RejectedRoot, Root, Run, SecretRule, ServerProfile, XmlShape,
 };

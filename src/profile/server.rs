@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::probe::{Health, Probe};
 use super::{ParameterType, PathPattern};
 
 /// How one identity server reads its configuration.
@@ -47,6 +48,9 @@ pub struct ServerProfile {
     /// How to see that it is up.
     #[serde(default)]
     pub health: Option<Health>,
+    /// What else must answer once it is up.
+    #[serde(default, rename = "probe")]
+    pub probes: Vec<Probe>,
     /// How a container of it is run.
     #[serde(default)]
     pub run: Run,
@@ -300,18 +304,6 @@ impl Default for Run {
             timeout: 120,
         }
     }
-}
-
-/// How to see that the server is up.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Health {
-    /// Which port.
-    pub port: u16,
-    /// `/`
-    pub path: String,
-    /// The expected status.
-    pub status: u16,
 }
 
 /// A profile that can't be used.

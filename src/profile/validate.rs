@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Format, InvalidProfile, PathPattern, ServerProfile};
+use super::{Format, InvalidProfile, PathPattern, Probe, ServerProfile};
 
 /// The largest user or group number that engines and tar headers take.
 const LARGEST_ID: u32 = 2_097_151;
@@ -60,10 +60,21 @@ impl ServerProfile {
                 problems.push((format!("`{glob}` is not a glob: {}", error.kind()), glob.clone()));
             }
         }
-        if let Some(health) = self.health.as_ref().filter(|health| !health.path.starts_with('/')) {
-            problems.push((format!("`{}` must begin with `/`", health.path), health.path.clone()));
-        }
+        self.probe_problems(&mut problems);
         problems
+    }
+
+    fn probe_problems(&self, problems: &mut Vec<(String, String)>) {
+        if let Some(health) = &self.health {
+            problems.extend(health.expected().problems(&health.path));
+        }
+        for (index, probe) in self.probes.iter().enumerate() {
+            problems.extend(probe.problems());
+            let same = |other: &Probe| other.name == probe.name && other.suite == probe.suite;
+            if self.probes[..index].iter().any(same) {
+                problems.push((format!("two probes are called `{}`", probe.name), probe.name.clone()));
+            }
+        }
     }
 
     fn folder_problems(&self, problems: &mut Vec<(String, String)>) {
@@ -211,6 +222,32 @@ close = "}"
         assert!(reasons(&with("folders = [\"/opt/a/config\"]"))[0].contains("no folder above"));
         assert!(reasons(&with("folders = [\"/op\"]"))[0].contains("no folder above"));
         assert!(reasons(&with("folder-mode = 75500"))[0].contains("0o755"));
+    }
+
+    #[test]
+    fn probes_are_read_and_each_mistake_in_one_is_told() {
+        let good = format!(
+            "{SMALL}[[probe]]\nname = \"serving\"\nport = 1\npath = \"/serving\"\njson = {{ \"/up\" = true }}\n"
+        );
+        let profile = ServerProfile::parse("own", &good).expect("valid");
+        let probe = &profile.probes[0];
+        assert_eq!((probe.suite.as_str(), probe.status), ("boot", 200));
+        assert_eq!(probe.json["/up"], true);
+        let bad = good
+            .replace("\"serving\"", "\"ser ving\"")
+            .replace("/serving", "serving")
+            .replace("/up", "up")
+            .replace("port = 1\n", "port = 1\nstatus = 20\nmatches = \"(\"\n");
+        let told = reasons(&bad).join("\n");
+        for part in [
+            "`ser ving` can't name",
+            "begin with `/`",
+            "JSON pointer",
+            "20 is no",
+            "regular expression",
+        ] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
     }
 
     #[test]

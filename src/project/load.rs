@@ -6,7 +6,9 @@ use camino::Utf8Path;
 
 use super::paths::{self, PathProblem, Root};
 use super::read::{Problems, Table, Value};
-use super::{ConfigSettings, ImageSettings, Project, assets, image, server, settings, signing, stages};
+use super::{
+    ConfigSettings, ImageSettings, Project, assets, image, oidc, server, settings, signing, stages, test_settings,
+};
 use crate::diagnostic::{Code, Diagnostic, Source};
 
 /// The project file's name.
@@ -70,7 +72,12 @@ fn read_project(root: &Root, problems: &Problems) -> Option<Project> {
     let severities = settings::read_severities(&file);
     let default = image_settings.as_ref().map(|image| image.repository.clone());
     let default = default.unwrap_or_else(image::default_repository);
-    let stages = stages::read(root, &file, &default, &signing, &mut insecure);
+    let oidc = oidc::read(&file, server.as_ref());
+    let known = test_settings::Known {
+        server: server.as_ref(),
+        is_provider: file.get("oidc").is_some(),
+    };
+    let stages = stages::read(root, &file, &default, &signing, &mut insecure, known);
     file.finish();
 
     Some(Project {
@@ -86,6 +93,7 @@ fn read_project(root: &Root, problems: &Problems) -> Option<Project> {
         assets,
         parameters,
         signing,
+        oidc,
         severities,
         stages,
     })

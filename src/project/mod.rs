@@ -4,6 +4,7 @@
 //! names are names, locations are locations, files exist.
 
 mod assets;
+mod command_line;
 mod files;
 #[cfg(test)]
 mod fixture;
@@ -12,6 +13,7 @@ mod image;
 mod load;
 mod lock;
 mod model;
+mod oidc;
 mod paths;
 mod quantity;
 mod read;
@@ -28,12 +30,15 @@ mod test_settings;
 mod tests;
 
 pub use assets::AssetFile;
+pub use command_line::{CommandLine, InvalidCommandLine};
 pub use freeze::{Freeze, WeekTime, Window};
 pub use load::PROJECT_FILE;
 pub use lock::{LOCK_FILE, Lock};
 pub use model::{
-    Asset, ConfigSettings, EnterRules, ImageSettings, KeyReference, LeaveRules, ParameterSettings, Permission, Project,
-    RunSettings, SecretReference, SigningSettings, Stage, StageName, TestKind, TestSettings, TrustedKey,
+    Asset, ConfigSettings, EnterRules, ImageSettings, KeyReference, LeaveRules, ParameterSettings, Permission,
+    ProgramSuite, Project, RunSettings, SecretReference, SigningSettings, Stage, StageName, TestKind, TestSettings,
+    TrustedKey,
 };
+pub use oidc::{Authentication, CLIENT_CREDENTIALS, OidcClient, OidcSettings, Template};
 pub use starter::{NoStarter, Pipeline, StarterFile, starter};
 pub use test_settings::{InvalidSuiteName, check_suite_name};

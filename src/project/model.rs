@@ -9,7 +9,10 @@ use camino::Utf8PathBuf;
 use super::Freeze;
 use crate::diagnostic::{Severity, Source, Span};
 use crate::image::{Location, Reference, Tag};
-use crate::profile::{ParameterName, ParameterType, ServerProfile};
+use crate::profile::{ParameterName, ParameterType, Probe, ServerProfile};
+
+use super::command_line::CommandLine;
+use super::oidc::OidcSettings;
 
 /// A folder with an `iamship.toml`, checked.
 #[derive(Clone, Debug)]
@@ -32,6 +35,8 @@ pub struct Project {
     pub parameters: BTreeMap<ParameterName, ParameterSettings>,
     /// `[signing]`
     pub signing: SigningSettings,
+    /// `[oidc]`: what the server is as an OpenID provider, if it is one.
+    pub oidc: Option<OidcSettings>,
     /// `[checks]`: severities that this project gives to rules; `None` turns a rule off.
     pub severities: BTreeMap<String, Option<Severity>>,
     /// `[[stage]]`, in the order of promotion; never empty.
@@ -206,6 +211,19 @@ pub struct TestSettings {
     pub suites: Vec<String>,
     /// `timeout`: how long the server may take until it is healthy; by default the profile's.
     pub timeout: Option<Duration>,
+    /// `[[stage.test.probe]]`, beside the profile's.
+    pub probes: Vec<Probe>,
+    /// `[stage.test.suites]`: suites that a program runs.
+    pub programs: BTreeMap<String, ProgramSuite>,
+}
+
+/// A suite that a program of the project's runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramSuite {
+    /// What is run, in the project's folder.
+    pub command: CommandLine,
+    /// How long it may take.
+    pub timeout: Duration,
 }
 
 /// What a stage's containers get beside their values.

@@ -300,6 +300,27 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// A text, a number or a boolean, as JSON has it.
+    pub(super) fn json(&self) -> Option<serde_json::Value> {
+        match self.value.get_ref() {
+            DeValue::String(text) => Some(serde_json::Value::from(&**text)),
+            DeValue::Boolean(flag) => Some(serde_json::Value::from(*flag)),
+            DeValue::Integer(integer) => match i64::from_str_radix(integer.as_str(), integer.radix()) {
+                Ok(number) => Some(number.into()),
+                Err(_) => self.expected("a number of 64 bits"),
+            },
+            DeValue::Float(float) => match float.as_str().parse::<f64>() {
+                Ok(number) if number.is_finite() => Some(number.into()),
+                _ => self.expected("a number"),
+            },
+            _ => self.expected("a string, a number or a boolean"),
+        }
+    }
+
+    pub(super) fn is_number(&self) -> bool {
+        self.value.get_ref().is_integer()
+    }
+
     pub(super) fn is_table(&self) -> bool {
         self.value.get_ref().is_table()
     }

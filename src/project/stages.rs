@@ -7,6 +7,7 @@ use camino::Utf8PathBuf;
 use super::image::read_insecure;
 use super::paths::{PathProblem, Root};
 use super::read::{Table, Value};
+use super::test_settings::Known;
 use super::{SigningSettings, Stage, StageName, rules, run, secret_reference, test_settings};
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::image::{Location, Tag};
@@ -18,6 +19,7 @@ pub(super) fn read(
     default: &Location,
     signing: &SigningSettings,
     insecure: &mut BTreeSet<String>,
+    known: Known<'_>,
 ) -> Vec<Stage> {
     let items = match file.get("stage") {
         Some(value) => value.list(),
@@ -32,7 +34,7 @@ pub(super) fn read(
     let mut stages = Vec::new();
     for item in &items {
         if let Some(table) = item.table("`[[stage]]`") {
-            stages.extend(read_stage(root, table, default, signing, insecure));
+            stages.extend(read_stage(root, table, default, signing, insecure, known));
         }
     }
     let collisions = collisions(&stages);
@@ -61,6 +63,7 @@ fn read_stage(
     default: &Location,
     signing: &SigningSettings,
     insecure: &mut BTreeSet<String>,
+    known: Known<'_>,
 ) -> Option<(Stage, Span)> {
     let name_value = table.need("name", "\"dev\"");
     let span = name_value.as_ref().map_or_else(|| table.span(), Value::span);
@@ -80,7 +83,7 @@ fn read_stage(
     if let Some(value) = table.get("insecure") {
         read_insecure(&value, &repositories, insecure);
     }
-    let test = test_settings::read(&table);
+    let test = test_settings::read(&table, known);
     let leave = rules::read_leave(&table, &test);
     let enter = rules::read_enter(&table, signing);
     let run = run::read(&table);

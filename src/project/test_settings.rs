@@ -1,49 +1,97 @@
 //! `[stage.test]`: how a digest is tested in a stage.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::oidc;
 use super::quantity::Patience;
-use super::read::{Table, Value};
-use super::{TestKind, TestSettings};
-use crate::diagnostic::{Code, Diagnostic};
+use super::read::{Problems, Table, Value, listed};
+use super::{CommandLine, ProgramSuite, TestKind, TestSettings};
+use crate::diagnostic::{Code, Diagnostic, Span, nearest};
+use crate::profile::{
+    self, BOOT, OIDC, Probe, ServerProfile, is_suite_name, path_problem, pattern_problem, pointer_problem,
+};
 
 /// More suites than this are a mistake.
 const MOST_SUITES: usize = 32;
+/// How long a program may take where nothing is said.
+const PROGRAM_PATIENCE: Duration = Duration::from_secs(15 * 60);
 
-pub(super) fn read(table: &Table<'_>) -> TestSettings {
+/// What the rest of the file says that suites depend on.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    /// The profile, if it could be read.
+    pub(super) server: Option<&'a ServerProfile>,
+    /// Whether there is an `[oidc]`.
+    pub(super) is_provider: bool,
+}
+
+pub(super) fn read(table: &Table<'_>, known: Known<'_>) -> TestSettings {
     let test = table.table("test", "`[stage.test]`");
     let kinds = [("static", TestKind::Static), ("engine", TestKind::Engine)];
-    let kind = test
-        .get("kind")
+    let kind_value = test.get("kind");
+    let kind = kind_value
+        .as_ref()
         .and_then(|value| value.choice(&kinds))
         .unwrap_or_default();
     let named = test.get("suite");
     let suites = named.map(|value| suites(value, kind)).unwrap_or_default();
     let patience = test.get("timeout").and_then(|value| value.parse::<Patience>());
+    let probes = probes(&test, known.server);
+    let programs = programs(&test);
+    match kind {
+        TestKind::Static => refuse_without_engine(&test),
+        TestKind::Engine => {
+            let own = OwnSuites {
+                probes: &probes,
+                programs: &programs,
+                known,
+            };
+            for (name, span) in &suites {
+                own.check(name, span, test.problems());
+            }
+            if let Some(server) = known
+                .server
+                .filter(|server| server.ports.is_empty() && server.health.is_none())
+            {
+                let message = format!(
+                    "the profile `{}` does not say how to see that the server is up",
+                    server.name
+                );
+                let span = kind_value.map_or_else(|| test.span(), |value| value.span());
+                test.problems()
+                    .missing(message, span, "give the profile a `[[ports]]`, or a `[health]`");
+            }
+        }
+    }
     test.finish();
     let default = match kind {
         TestKind::Static => "static",
-        TestKind::Engine => "boot",
+        TestKind::Engine => BOOT,
     };
     TestSettings {
         kind,
         suites: if suites.is_empty() {
             vec![default.to_owned()]
         } else {
-            suites
+            suites.into_iter().map(|(name, _)| name).collect()
         },
         timeout: patience.map(|Patience(duration)| duration),
+        probes,
+        programs,
     }
 }
 
-fn suites(value: Value<'_>, kind: TestKind) -> Vec<String> {
+fn suites(value: Value<'_>, kind: TestKind) -> Vec<(String, Span)> {
     let span = value.span();
     let problems = value.problems();
-    let mut names: Vec<String> = Vec::new();
+    let mut names: Vec<(String, Span)> = Vec::new();
     for item in value.one_or_list() {
         match suite_name(&item) {
-            Some(name) if names.contains(&name) => {
+            Some(name) if names.iter().any(|(other, _)| *other == name) => {
                 let _: Option<()> = item.refuse(format!("suite `{name}` stands here twice"), None);
             }
-            Some(name) => names.push(name),
+            Some(name) => names.push((name, item.span())),
             None => {}
         }
     }
@@ -54,6 +102,205 @@ fn suites(value: Value<'_>, kind: TestKind) -> Vec<String> {
     };
     problems.push(Diagnostic::new(Code::ProjectInvalid, message).at(span, ""));
     names
+}
+
+/// The suites that a stage can run.
+struct OwnSuites<'a> {
+    probes: &'a [Probe],
+    programs: &'a BTreeMap<String, ProgramSuite>,
+    known: Known<'a>,
+}
+
+impl OwnSuites<'_> {
+    fn names(&self) -> Vec<&str> {
+        let of_profile = self.known.server.into_iter().flat_map(|server| &server.probes);
+        let probed = self.probes.iter().chain(of_profile).map(|probe| probe.suite.as_str());
+        let built_in = [BOOT].into_iter().chain(self.known.is_provider.then_some(OIDC));
+        let programs = self.programs.keys().map(String::as_str);
+        let mut names = Vec::new();
+        for name in built_in.chain(programs).chain(probed) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// A suite that nothing runs would be an empty one, and an empty one passes.
+    fn check(&self, name: &str, span: &Span, problems: &Problems) {
+        let names = self.names();
+        // Without a profile nobody knows what it probes.
+        if names.contains(&name) || self.known.server.is_none() {
+            return;
+        }
+        let diagnostic = if name == OIDC {
+            Diagnostic::new(Code::ProjectInvalid, "suite `oidc` needs to know the issuer").help(
+                "write `[oidc]`, `issuer = \"https://login.example.com\"`, with placeholders as in the configuration",
+            )
+        } else {
+            let diagnostic = Diagnostic::new(Code::ProjectInvalid, format!("nothing runs in suite `{name}`"));
+            match nearest(name, names.iter().copied()) {
+                Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
+                None => diagnostic.help(format!(
+                    "known suites: {}; a program runs others: `[stage.test.suites]`, `{name} = \"exec:PROGRAM\"`",
+                    listed(&names)
+                )),
+            }
+        };
+        problems.push(diagnostic.at(span.clone(), ""));
+    }
+}
+
+fn refuse_without_engine(test: &Table<'_>) {
+    for key in ["probe", "suites"] {
+        if let Some(value) = test.get(key) {
+            let _: Option<()> = value.refuse(
+                format!("`{key}` needs a server that runs, and a static test starts none"),
+                "write `kind = \"engine\"`".to_owned(),
+            );
+        }
+    }
+}
+
+fn probes(test: &Table<'_>, server: Option<&ServerProfile>) -> Vec<Probe> {
+    let items = test.get("probe").and_then(|value| value.list()).unwrap_or_default();
+    let mut probes: Vec<Probe> = Vec::new();
+    for item in &items {
+        let Some(table) = item.table("`[[stage.test.probe]]`") else {
+            continue;
+        };
+        let span = table.span();
+        let Some(probe) = probe(table, server) else { continue };
+        let of_profile = server.into_iter().flat_map(|server| &server.probes);
+        let same = |other: &&Probe| other.name == probe.name && other.suite == probe.suite;
+        if probes.iter().chain(of_profile).find(same).is_some() {
+            let message = format!("suite `{}` has two probes called `{}`", probe.suite, probe.name);
+            item.problems()
+                .push(Diagnostic::new(Code::ProjectInvalid, message).at(span, ""));
+        }
+        probes.push(probe);
+    }
+    probes
+}
+
+fn probe(table: Table<'_>, server: Option<&ServerProfile>) -> Option<Probe> {
+    let name = table
+        .need("name", "\"login-page\"")
+        .and_then(|value| suite_name(&value));
+    let suite = match table.get("suite") {
+        Some(value) => suite_name(&value),
+        None => Some(BOOT.to_owned()),
+    };
+    let port = match (table.get("port"), server) {
+        (Some(value), Some(server)) => oidc::port(&value, server),
+        (None, Some(server)) => server.ports.first().map(|port| port.port).or_else(|| {
+            let help = "write its number: `port = 8443`";
+            table.problems().missing("the probe needs a port", table.span(), help);
+            None
+        }),
+        (_, None) => None,
+    };
+    let path = table
+        .need("path", "\"/\"")
+        .and_then(|value| checked(&value, path_problem));
+    let status = match table.get("status") {
+        Some(value) => status(&value),
+        None => Some(200),
+    };
+    let matches = table.get("matches");
+    let matches = matches.map(|value| checked(&value, pattern_problem));
+    let json = json(&table);
+    table.finish();
+    Some(Probe {
+        name: name?,
+        suite: suite?,
+        port: port?,
+        path: path?,
+        status: status?,
+        json,
+        matches: matches.flatten(),
+    })
+}
+
+fn checked(value: &Value<'_>, problem: fn(&str) -> Option<String>) -> Option<String> {
+    let text = value.text()?;
+    match problem(text) {
+        None => Some(text.to_owned()),
+        Some(problem) => value.refuse(problem, None),
+    }
+}
+
+fn status(value: &Value<'_>) -> Option<u16> {
+    let status = u16::try_from(value.count(u32::from(u16::MAX))?).ok()?;
+    match profile::status_problem(status) {
+        None => Some(status),
+        Some(problem) => value.refuse(problem, None),
+    }
+}
+
+fn json(table: &Table<'_>) -> BTreeMap<String, serde_json::Value> {
+    let fields = table.table("json", "`json`");
+    let mut json = BTreeMap::new();
+    for (pointer, span, value) in fields.entries() {
+        match pointer_problem(pointer) {
+            Some(problem) => table
+                .problems()
+                .push(Diagnostic::new(Code::ProjectInvalid, problem).at(span, "")),
+            None => json.extend(value.json().map(|value| (pointer.to_owned(), value))),
+        }
+    }
+    json
+}
+
+fn programs(test: &Table<'_>) -> BTreeMap<String, ProgramSuite> {
+    let table = test.table("suites", "`[stage.test.suites]`");
+    let mut programs = BTreeMap::new();
+    for (name, span, value) in table.entries() {
+        let refused = match check_suite_name(name) {
+            Err(error) => Some(error.to_string()),
+            Ok(()) if [BOOT, OIDC].contains(&name) => Some(format!("suite `{name}` is built in: give it another name")),
+            Ok(()) => None,
+        };
+        match refused {
+            Some(message) => table
+                .problems()
+                .push(Diagnostic::new(Code::ProjectInvalid, message).at(span, "")),
+            None => programs.extend(program(&value).map(|program| (name.to_owned(), program))),
+        }
+    }
+    programs
+}
+
+/// `"exec:PROGRAM ARGS"`, or `{ run = "exec:PROGRAM ARGS", timeout = "30m" }`.
+fn program(value: &Value<'_>) -> Option<ProgramSuite> {
+    if !value.is_table() {
+        return Some(ProgramSuite {
+            command: command(value)?,
+            timeout: PROGRAM_PATIENCE,
+        });
+    }
+    let table = value.table("the suite")?;
+    let run = table
+        .need("run", "\"exec:./smoke.sh\"")
+        .and_then(|value| command(&value));
+    let patience = table.get("timeout").and_then(|value| value.parse::<Patience>());
+    table.finish();
+    Some(ProgramSuite {
+        command: run?,
+        timeout: patience.map_or(PROGRAM_PATIENCE, |Patience(duration)| duration),
+    })
+}
+
+fn command(value: &Value<'_>) -> Option<CommandLine> {
+    let text = value.text()?;
+    let Some(line) = text.strip_prefix("exec:") else {
+        let message = format!("`{text}` does not say what runs the suite");
+        return value.refuse(message, format!("write `\"exec:{text}\"`"));
+    };
+    match line.parse() {
+        Ok(command) => Some(command),
+        Err(error) => value.refuse(format!("`{text}` can't be run: {error}"), None),
+    }
 }
 
 pub(super) fn suite_name(value: &Value<'_>) -> Option<String> {
@@ -69,8 +316,7 @@ pub(super) fn suite_name(value: &Value<'_>) -> Option<String> {
 /// # Errors
 /// It can't.
 pub fn check_suite_name(text: &str) -> Result<(), InvalidSuiteName> {
-    let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    match !text.is_empty() && text.len() <= 64 && text.bytes().all(inner) {
+    match is_suite_name(text) {
         true => Ok(()),
         false => Err(InvalidSuiteName(text.to_owned())),
     }
@@ -80,3 +326,6 @@ pub fn check_suite_name(text: &str) -> Result<(), InvalidSuiteName> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` can't name a test suite: up to 64 of `A-Z a-z 0-9 . _ -`")]
 pub struct InvalidSuiteName(pub String);
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@
 //! | 2 | [`values`] | what a stage gives the parameters, and the contract |
 //! | 3 | [`store`] | where images live: memory, layout folder, registry |
 //! | 3 | [`engine`] | runs containers: the Docker Engine API |
+//! | 3 | [`probe`] | asks a server that runs whether it serves |
 //! | 3 | [`secrets`] | where secrets come from |
 //! | 3 | [`git`] | what the git program knows of the project |
 //! | 3 | [`render`] | a deployment as others read it: Kubernetes, compose, systemd |
@@ -35,6 +36,7 @@ pub mod engine;
 pub mod git;
 pub mod image;
 pub mod ops;
+pub mod probe;
 pub mod profile;
 pub mod project;
 pub mod promotion;

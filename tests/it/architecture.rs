@@ -13,6 +13,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("values", 2),
     ("store", 3),
     ("engine", 3),
+    ("probe", 3),
     ("secrets", 3),
     ("git", 3),
     ("render", 3),

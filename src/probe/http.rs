@@ -1,0 +1,317 @@
+//! One question and its answer: bounded in time and size, redirects shown and not followed.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, LOCATION};
+use reqwest::{Client, Method, redirect};
+use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
+use url::form_urlencoded::Serializer;
+
+use super::Miss;
+use crate::values::Redactor;
+
+/// The largest answer that is read: a page or a key set has some kilobytes.
+const MAX_ANSWER_BYTES: usize = 1 << 20;
+/// How much of a text that nobody can read as JSON is shown.
+const EXCERPT: usize = 160;
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Where a server is reached, and as what.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// The published address.
+    pub address: SocketAddr,
+    /// The port in the container, for messages.
+    pub port: u16,
+    /// Whether it speaks TLS there. Its certificate is not looked at: it is our own container, on a loopback address.
+    pub tls: bool,
+    /// What the proxy in front of the stage would say; none where there is no proxy.
+    pub forwarded: Option<Forwarded>,
+}
+
+/// The address by which clients know the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forwarded {
+    /// `https`
+    pub scheme: String,
+    /// `login.example.com`, with its port where that is not the scheme's own.
+    pub host: String,
+}
+
+impl Forwarded {
+    /// The scheme and host of a URL.
+    pub fn of(url: &Url) -> Option<Self> {
+        let host = url.host_str()?;
+        Some(Self {
+            scheme: url.scheme().to_owned(),
+            host: match url.port() {
+                Some(port) => format!("{host}:{port}"),
+                None => host.to_owned(),
+            },
+        })
+    }
+}
+
+impl Door {
+    fn url(&self, path: &str) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://{}{path}", self.address)
+    }
+
+    /// As people know it.
+    fn shown(&self, method: &Method, path: &str) -> String {
+        match &self.forwarded {
+            Some(Forwarded { scheme, host }) => format!("{method} {scheme}://{host}{path}"),
+            None => format!("{method} {path} on port {}", self.port),
+        }
+    }
+}
+
+/// Asks.
+pub struct Prober {
+    client: Client,
+    redactor: Redactor,
+    patience: Duration,
+}
+
+/// A question.
+pub(super) struct Question {
+    pub(super) method: Method,
+    /// With its query.
+    pub(super) path: String,
+    /// `Basic`: user and password, encoded already.
+    pub(super) authorization: Option<SecretString>,
+    /// The body of a POST.
+    pub(super) form: Option<SecretString>,
+}
+
+impl Question {
+    pub(super) fn get(path: impl Into<String>) -> Self {
+        Self {
+            method: Method::GET,
+            path: path.into(),
+            authorization: None,
+            form: None,
+        }
+    }
+
+    pub(super) fn post(path: impl Into<String>, form: &[(&str, &str)]) -> Self {
+        let body: String = Serializer::new(String::new()).extend_pairs(form).finish();
+        Self {
+            method: Method::POST,
+            path: path.into(),
+            authorization: None,
+            form: Some(body.into()),
+        }
+    }
+}
+
+/// What came.
+pub(super) struct Answer {
+    /// What was asked, for messages: without a query's values.
+    pub(super) asked: String,
+    pub(super) status: u16,
+    pub(super) content_type: String,
+    pub(super) location: Option<String>,
+    pub(super) body: Bytes,
+}
+
+impl Prober {
+    /// One that takes these secrets out of what it tells.
+    ///
+    /// # Errors
+    /// No client can be made; in words.
+    pub fn new(redactor: Redactor) -> Result<Self, String> {
+        Self::with_patience(redactor, PATIENCE)
+    }
+
+    pub(super) fn with_patience(redactor: Redactor, patience: Duration) -> Result<Self, String> {
+        // An error means that the program has chosen a provider already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder()
+            .user_agent(concat!("iamship/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .no_proxy()
+            .http1_only()
+            .tls_danger_accept_invalid_certs(true)
+            .build()
+            .map_err(|error| chain(&error))?;
+        Ok(Self {
+            client,
+            redactor,
+            patience,
+        })
+    }
+
+    /// Takes the secrets out of a text.
+    pub(super) fn hide(&self, text: &str) -> String {
+        self.redactor.text(text)
+    }
+
+    /// Asks; no answer, or one without an end, is a miss.
+    pub(super) async fn ask(&self, door: &Door, question: Question, expected: &str) -> Result<Answer, Miss> {
+        let shown = question.path.split('?').next().unwrap_or_default();
+        let asked = self.hide(&door.shown(&question.method, shown));
+        let miss = |came: String| Miss {
+            asked: asked.clone(),
+            came: self.hide(&came),
+            expected: expected.to_owned(),
+        };
+        let answer = tokio::time::timeout(self.patience, self.exchange(door, question, asked.clone())).await;
+        match answer {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(came)) => Err(miss(came)),
+            Err(_) => Err(miss(format!("no answer within {} s", self.patience.as_secs()))),
+        }
+    }
+
+    async fn exchange(&self, door: &Door, question: Question, asked: String) -> Result<Answer, String> {
+        let mut request = self
+            .client
+            .request(question.method, door.url(&question.path))
+            .headers(headers(door));
+        if let Some(authorization) = question.authorization {
+            let mut value = HeaderValue::from_str(&format!("Basic {}", authorization.expose_secret()))
+                .map_err(|_| "credentials that no header can carry".to_owned())?;
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
+        if let Some(form) = question.form {
+            request = request
+                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(form.expose_secret().to_owned());
+        }
+        let mut response = request.send().await.map_err(|error| silence(&error))?;
+        let text = |name| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
+        let (content_type, location) = (text(CONTENT_TYPE).unwrap_or_default(), text(LOCATION));
+        let status = response.status().as_u16();
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| silence(&error))? {
+            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+                return Err(format!("HTTP {status} with more than {MAX_ANSWER_BYTES} bytes"));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer {
+            asked,
+            status,
+            content_type,
+            location,
+            body: body.freeze(),
+        })
+    }
+
+    /// What came, in one line: an OAuth error's words, else the beginning of the text.
+    pub(super) fn told(&self, answer: &Answer) -> String {
+        let status = answer.status;
+        if let Some((error, description)) = answer.oauth_error() {
+            let words = match description {
+                Some(description) => format!("HTTP {status} `{error}`: {description}"),
+                None => format!("HTTP {status} `{error}`"),
+            };
+            return self.hide(&one_line(&words, 2 * EXCERPT));
+        }
+        let kind = answer.content_type.split(';').next().unwrap_or_default().trim();
+        let kind = if kind.is_empty() { "no content type" } else { kind };
+        // Hidden before it is cut: half a secret is one, too.
+        let text = one_line(&self.hide(&String::from_utf8_lossy(&answer.body)), EXCERPT);
+        let to = answer.location.as_deref().map(place).map(|to| format!(" to {to}"));
+        let to = self.hide(&to.unwrap_or_default());
+        match text.is_empty() {
+            true => format!("HTTP {status}{to} ({kind}) without a text"),
+            false => format!("HTTP {status}{to} ({kind}): {text}"),
+        }
+    }
+}
+
+impl Answer {
+    pub(super) fn json(&self) -> Option<serde_json::Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    /// `error` and `error_description` of RFC 6749.
+    pub(super) fn oauth_error(&self) -> Option<(String, Option<String>)> {
+        let json = self.json()?;
+        let text = |field: &str| json.get(field)?.as_str().map(str::to_owned);
+        Some((text("error")?, text("error_description")))
+    }
+
+    pub(super) fn miss(&self, came: impl Into<String>, expected: &str) -> Miss {
+        Miss {
+            asked: self.asked.clone(),
+            came: came.into(),
+            expected: expected.to_owned(),
+        }
+    }
+}
+
+/// A URL without its query and fragment: codes and tokens travel there.
+pub(super) fn place(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or_default()
+}
+
+fn headers(door: &Door) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        ACCEPT,
+        HeaderValue::from_static("application/json, text/html;q=0.9, */*;q=0.8"),
+    );
+    if let Some(forwarded) = &door.forwarded {
+        let pairs = [
+            (HOST, &forwarded.host),
+            (
+                reqwest::header::HeaderName::from_static("x-forwarded-host"),
+                &forwarded.host,
+            ),
+            (
+                reqwest::header::HeaderName::from_static("x-forwarded-proto"),
+                &forwarded.scheme,
+            ),
+        ];
+        headers.extend(
+            pairs
+                .into_iter()
+                .filter_map(|(name, text)| Some((name, HeaderValue::from_str(text).ok()?))),
+        );
+    }
+    headers
+}
+
+/// Why there was no answer; without the address, which is another one each time.
+fn silence(error: &reqwest::Error) -> String {
+    let because = std::error::Error::source(error).map(chain).unwrap_or_default();
+    match error.is_connect() {
+        true => format!("no connection ({because})"),
+        false => format!("an answer that broke off ({because})"),
+    }
+}
+
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut last = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    last.to_string()
+}
+
+/// Blanks and control characters as single blanks, cut after some characters.
+pub(super) fn one_line(text: &str, most: usize) -> String {
+    let mut line = String::new();
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
+    for word in words.filter(|word| !word.is_empty()) {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.extend(word.chars().take(most));
+        if line.chars().count() > most {
+            return line.chars().take(most).chain(['…']).collect();
+        }
+    }
+    line
+}

@@ -43,7 +43,7 @@ impl Redactor {
                 for form in written(piece) {
                     match form.len() {
                         0 => {}
-                        ..SHORTEST_ANYWHERE => drop(words.insert(form)),
+                        1..SHORTEST_ANYWHERE => drop(words.insert(form)),
                         _ => drop(anywhere.insert(form)),
                     }
                 }

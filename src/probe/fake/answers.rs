@@ -125,12 +125,9 @@ fn client(question: &Question<'_>, fault: Fault) -> (String, bool) {
             .map(|(_, value)| value.into_owned())
     };
     let decoded = |text: &str| {
-        let pair = form_urlencoded::parse(format!("x={text}").as_bytes())
-            .next()
-            .expect("a pair")
-            .1
-            .into_owned();
-        pair
+        let form = format!("x={text}");
+        let mut pairs = form_urlencoded::parse(form.as_bytes());
+        pairs.next().map(|(_, value)| value.into_owned()).unwrap_or_default()
     };
     let (id, secret) = match question.authorization.strip_prefix("Basic ") {
         Some(encoded) => {

@@ -87,6 +87,7 @@ pub(crate) enum Command {
     Status(Status),
     History(History),
     Verify(Verify),
+    Render(Render),
     Completions(Completions),
     Man(Man),
 }
@@ -416,6 +417,49 @@ pub(crate) struct Verify {
     /// A stage, a version, a digest, or a whole reference
     #[arg(value_name = "REFERENCE|DIGEST|STAGE")]
     pub(crate) what: String,
+}
+
+/// Write down what a stage runs, with its values, as another program reads it
+///
+/// The image is pinned by its digest. It must be recorded and signed, and have a value for everything that it asks for.
+///
+/// Where a file usually rests in git or on a disk, no secret stands in it unless you say `--secrets inline`. Without
+/// `--secrets`: inline for `env` and `docker`; external for `compose` (from the environment of compose) and `systemd`
+/// (from an `EnvironmentFile`); external for `kubernetes` (an ExternalSecret, when a vault holds all of them), else, as for
+/// `helm-values` and `kustomize`, omitted: the Secret is named and yours to bring.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  iamship render prod --for kubernetes | kubectl apply -f -
+  iamship render prod --for compose --secrets inline | docker compose -f - up -d --wait
+  iamship render prod --for env --secrets inline > prod.env   for `set -a; . ./prod.env`, or systemd
+  docker run --env-file <(iamship render dev --for docker) …
+
+The charts that `helm-values` fits read `image.repository`, `image.tag` or `image.digest`, `env`, `envFrom`.
+`kustomize` writes a component: put it in a folder and name that under `components`.")]
+pub(crate) struct Render {
+    /// Whose digest and values
+    pub(crate) stage: String,
+    /// Who reads it
+    #[arg(long = "for", value_name = "TARGET", value_parser = targets())]
+    pub(crate) target: String,
+    /// What becomes of secrets: in the document, from elsewhere, or left out
+    #[arg(long, value_enum)]
+    pub(crate) secrets: Option<SecretsChoice>,
+    /// The External Secrets Operator's store, for `kubernetes`: NAME or ClusterSecretStore/NAME
+    #[arg(long, value_name = "NAME", default_value = "vault")]
+    pub(crate) secret_store: String,
+}
+
+fn targets() -> clap::builder::PossibleValuesParser {
+    let names = crate::render::TARGETS.iter().map(|target| target.name);
+    clap::builder::PossibleValuesParser::new(names)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SecretsChoice {
+    Inline,
+    External,
+    Omit,
 }
 
 /// Write the completions of a shell

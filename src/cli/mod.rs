@@ -15,6 +15,7 @@ mod lock;
 mod parameters;
 mod promote;
 mod reject;
+mod render;
 mod rollback;
 mod shell;
 mod status;
@@ -96,6 +97,7 @@ async fn connected(command: &Command, global: &Global, shell: &Shell) -> Outcome
             Command::Rollback(rollback) => rollback::run(rollback, &context, shell).await,
             Command::Status(_) => status::run(&context, shell).await,
             Command::History(history) => history::run(history, &context, shell).await,
+            Command::Render(render) => render::run(render, &context, shell).await,
             Command::Verify(verify) => verify::run(verify, &context, shell).await,
             Command::Init(_) | Command::Keygen(_) | Command::Completions(_) | Command::Man(_) => Ok(()),
         }

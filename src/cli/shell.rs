@@ -82,6 +82,13 @@ impl Shell {
         self.answer(text);
     }
 
+    /// A document for another program: byte for byte, whatever control characters stand in it.
+    pub(crate) fn document(&self, text: &str) {
+        self.clear();
+        let mut stdout = std::io::stdout();
+        let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    }
+
     /// A remark.
     pub(crate) fn note(&self, text: impl AsRef<str>) {
         if !self.quiet {

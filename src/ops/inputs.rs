@@ -48,7 +48,7 @@ impl StageReading {
         let stage = &self.input.name;
         let place = error.labels.first().map(|label| format!(" ({})", label.span));
         let message = format!(
-            "nothing can be tested with the values of `{stage}`: {}{}",
+            "nothing can be done with the values of `{stage}`: {}{}",
             error.message,
             place.unwrap_or_default()
         );
@@ -57,6 +57,14 @@ impl StageReading {
             false => OpsError::input(message),
         };
         Err(failure.help(format!("iamship check {stage}")))
+    }
+
+    /// A source of secrets that did not answer says nothing about the values.
+    pub(super) fn require_answer(&self) -> Result<(), OpsError> {
+        match self.world_failed {
+            true => self.require_whole(),
+            false => Ok(()),
+        }
     }
 
     /// Whether a secret source could not be read: then nothing can be said of what the stage lacks.

@@ -114,7 +114,7 @@ async fn subject<'p>(context: &Context<'p>, stage: &str, digest: Option<&str>) -
     })
 }
 
-fn nothing_there(context: &Context<'_>, stage: &Stage) -> OpsError {
+pub(super) fn nothing_there(context: &Context<'_>, stage: &Stage) -> OpsError {
     let failure = OpsError::input(format!("`{}` runs nothing yet", stage.name));
     match context.project.position(&stage.name) {
         Some(0) | None => failure.help("iamship build"),

@@ -7,7 +7,7 @@ use camino::Utf8Path;
 use super::paths::{self, PathProblem, Root};
 use super::read::{Problems, Table, Value};
 use super::{
-    ConfigSettings, ImageSettings, Project, assets, image, oidc, server, settings, signing, stages, test_settings,
+    ConfigSettings, ImageSettings, Project, assets, image, oidc, run, server, settings, signing, stages, test_settings,
 };
 use crate::diagnostic::{Code, Diagnostic, Source};
 
@@ -78,6 +78,9 @@ fn read_project(root: &Root, problems: &Problems) -> Option<Project> {
         is_provider: file.get("oidc").is_some(),
     };
     let stages = stages::read(root, &file, &default, &signing, &mut insecure, known);
+    if let Some(server) = &server {
+        problems.extend(run::port_problems(server, &stages));
+    }
     file.finish();
 
     Some(Project {

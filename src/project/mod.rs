@@ -36,8 +36,8 @@ pub use load::PROJECT_FILE;
 pub use lock::{LOCK_FILE, Lock};
 pub use model::{
     Asset, ConfigSettings, EnterRules, ImageSettings, KeyReference, LeaveRules, ParameterSettings, Permission,
-    ProgramSuite, Project, RunSettings, SecretReference, SigningSettings, Stage, StageName, TestKind, TestSettings,
-    TrustedKey,
+    ProgramSuite, Project, RunSettings, SecretReference, SigningSettings, Stage, StageName, StagePort, TestKind,
+    TestSettings, TrustedKey,
 };
 pub use oidc::{Authentication, CLIENT_CREDENTIALS, OidcClient, OidcSettings, Template};
 pub use starter::{NoStarter, Pipeline, StarterFile, starter};

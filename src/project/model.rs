@@ -233,6 +233,19 @@ pub struct RunSettings {
     pub memory: Option<u64>,
     /// `environment`: plain variables that are no parameters; they win over the profile's.
     pub environment: BTreeMap<String, String>,
+    /// `ports`: where the profile's ports are published when it is deployed.
+    pub ports: Vec<StagePort>,
+}
+
+/// Where a stage publishes a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StagePort {
+    /// The profile's name for it: `runtime`.
+    pub name: String,
+    /// The address on the machine that runs it; always loopback, never port 0.
+    pub address: core::net::SocketAddr,
+    /// Where the name stands.
+    pub span: Span,
 }
 
 /// Ways to test.

@@ -21,6 +21,7 @@ mod parameters;
 mod promote;
 mod registries;
 mod registry;
+mod render;
 mod requests;
 mod rollback;
 mod secrets;

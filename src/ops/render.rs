@@ -1,0 +1,149 @@
+//! `render`: what a stage runs, with its values, as another consumer reads it.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::environment::Environment;
+use super::release::{Found, Held, Release, release};
+use super::{Context, OpsError};
+use crate::image::{Digest, Hasher};
+use crate::project::Stage;
+use crate::render::{self, Deployment, Health, Limits, Options, Port, Secret, SecretStore, Secrets, Target};
+use crate::values::{Fingerprint, fingerprint};
+
+/// How many processes and threads a server may have.
+pub(super) const MOST_PROCESSES: u32 = 4096;
+
+/// What is asked for.
+pub struct Wish {
+    /// For whom.
+    pub target: &'static Target,
+    /// What becomes of the secrets; what is usual for the target when nothing is said.
+    pub secrets: Option<Secrets>,
+    /// Where an external secret comes from.
+    pub store: SecretStore,
+}
+
+/// The answer.
+pub enum Rendering {
+    /// The document.
+    Document(SecretString),
+    /// What the stage runs may not be handed on.
+    Held(Held),
+}
+
+/// Writes down what a stage runs.
+pub async fn render(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<Rendering, OpsError> {
+    let release = match release(context, stage).await? {
+        Found::Whole(release) => *release,
+        Found::Held(held) => return Ok(Rendering::Held(held)),
+    };
+    let run = &context.project.server.run;
+    let environment = Environment::of(run, release.stage, &release.contract, &release.reading)?;
+    let deployment = deployment(context, &release, environment);
+    let options = Options {
+        secrets: wish.secrets.unwrap_or_else(|| (wish.target.default)(&deployment)),
+        store: wish.store.clone(),
+    };
+    let document = render::render(&deployment, wish.target, &options)
+        .map_err(|error| OpsError::input(error.to_string()).help(error.help()))?;
+    Ok(Rendering::Document(document))
+}
+
+fn deployment(context: &Context<'_>, release: &Release<'_>, environment: Environment) -> Deployment {
+    let (server, stage) = (&context.project.server, release.stage);
+    let checksum = checksum(&values(release), &environment);
+    let secrets = environment.secrets.into_iter().map(|(name, secret)| {
+        let vault = secret
+            .source
+            .as_deref()
+            .and_then(|source| source.strip_prefix("vault:"));
+        let vault = vault.map(str::to_owned);
+        let text = secret.text;
+        (name, Secret { text, vault })
+    });
+    Deployment {
+        project: context.project.name.clone(),
+        stage: stage.name.to_string(),
+        version: release.version.clone(),
+        repository: release.view.location.clone(),
+        digest: release.digest(),
+        plain: environment.plain,
+        secrets: secrets.collect(),
+        uid: server.config.uid,
+        gid: server.config.gid,
+        ports: ports(context, stage),
+        health: server.health.as_ref().map(|health| Health {
+            port: health.port,
+            path: health.path.clone(),
+            status: health.status,
+            tls: server.ports.iter().any(|port| port.port == health.port && port.tls),
+        }),
+        patience: patience(context, stage),
+        command: server.run.command.clone(),
+        limits: Limits {
+            memory: memory(context, stage),
+            processes: MOST_PROCESSES,
+            read_only: server.run.read_only,
+            tmpfs: server.run.tmpfs.clone(),
+            capabilities: server.run.capabilities,
+        },
+        checksum,
+    }
+}
+
+fn ports(context: &Context<'_>, stage: &Stage) -> Vec<Port> {
+    let ports = context.project.server.ports.iter();
+    ports
+        .map(|port| Port {
+            name: port.name.clone(),
+            number: port.port,
+            published: published(stage, &port.name),
+        })
+        .collect()
+}
+
+/// Where a stage publishes a port, if it says so.
+pub(super) fn published(stage: &Stage, name: &str) -> Option<std::net::SocketAddr> {
+    let mut named = stage.run.ports.iter();
+    named.find(|port| port.name == name).map(|port| port.address)
+}
+
+/// Bytes of memory that a stage's container gets.
+pub(super) fn memory(context: &Context<'_>, stage: &Stage) -> u64 {
+    stage.run.memory.unwrap_or(context.project.server.run.memory << 20)
+}
+
+/// How long a stage's container may take until it is healthy.
+pub(super) fn patience(context: &Context<'_>, stage: &Stage) -> Duration {
+    let usual = Duration::from_secs(context.project.server.run.timeout);
+    stage.test.timeout.unwrap_or(usual)
+}
+
+/// The fingerprint of what the stage gives the parameters.
+pub(super) fn values(release: &Release<'_>) -> Fingerprint {
+    let key = release.key.as_ref().map(|key| key.expose_secret());
+    fingerprint(
+        release.stage.name.as_str(),
+        &release.contract,
+        release.reading.values(),
+        key,
+    )
+}
+
+/// Changes when anything in the environment does: secrets by the fingerprint, the rest as it is.
+pub(super) fn checksum(values: &Fingerprint, environment: &Environment) -> Digest {
+    let mut hasher = Hasher::default();
+    let mut field = |text: &str| {
+        hasher.update(&(text.len() as u64).to_be_bytes());
+        hasher.update(text.as_bytes());
+    };
+    field("iamship.environment/v1");
+    field(&values.digest.to_string());
+    for (name, text) in &environment.plain {
+        field(name);
+        field(text);
+    }
+    hasher.finish()
+}

@@ -16,10 +16,12 @@
 //! | 3 | [`engine`] | runs containers: the Docker Engine API |
 //! | 3 | [`probe`] | asks a server that runs whether it serves |
 //! | 3 | [`secrets`] | where secrets come from |
+//! | 3 | [`vault`] | Vault and OpenBao: logins, KV engines, transit keys |
 //! | 3 | [`git`] | what the git program knows of the project |
 //! | 3 | [`render`] | a deployment as others read it: Kubernetes, compose, systemd |
 //! | 4 | [`checks`] | the rules |
 //! | 4 | [`attest`] | keys, envelopes, statements; cosign-compatible |
+//! | 4 | [`secrets`] | where secrets come from |
 //! | 4 | [`report`] | findings for other programs: JSON, SARIF, annotations |
 //! | 5 | [`promotion`] | candidate, ledger, gates, judge |
 //! | 6 | [`ops`] | one file a verb: plan and apply |
@@ -45,3 +47,4 @@ pub mod report;
 pub mod secrets;
 pub mod store;
 pub mod values;
+pub mod vault;

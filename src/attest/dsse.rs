@@ -6,7 +6,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{SigningKey, Statement, StatementError};
+use super::{PublicKey, SigningKey, Statement, StatementError};
 use crate::image::Digest;
 
 /// The payload type of in-toto statements.
@@ -58,6 +58,55 @@ fn text_or_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Str
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// An envelope before it is signed.
+#[derive(Clone, Debug)]
+pub struct Unsigned {
+    payload_type: String,
+    payload: Vec<u8>,
+    message: Vec<u8>,
+}
+
+impl Unsigned {
+    /// A statement's.
+    pub fn new(statement: &Statement) -> Self {
+        Self::of(IN_TOTO, statement.to_bytes())
+    }
+
+    fn of(payload_type: &str, payload: Vec<u8>) -> Self {
+        Self {
+            payload_type: payload_type.to_owned(),
+            message: pre_authentication(payload_type, &payload),
+            payload,
+        }
+    }
+
+    /// What is to be signed.
+    pub fn message(&self) -> &[u8] {
+        &self.message
+    }
+
+    /// The envelope, with the signature of that key over the message.
+    pub fn signed(self, key: &PublicKey, signature: Vec<u8>) -> Envelope {
+        let key_id = key.fingerprint().hex();
+        let written = Written {
+            payload_type: self.payload_type.clone(),
+            payload: BASE64.encode(&self.payload),
+            signatures: vec![WrittenSignature {
+                keyid: key_id.clone(),
+                sig: BASE64.encode(&signature),
+            }],
+        };
+        #[expect(clippy::expect_used, reason = "a struct of strings always serialises")]
+        let bytes = serde_json::to_vec(&written).expect("envelope serialises");
+        Envelope {
+            bytes: bytes.into(),
+            payload_type: self.payload_type,
+            payload: self.payload.into(),
+            signatures: vec![Signature { key_id, signature }],
+        }
+    }
+}
+
 impl Envelope {
     /// Signs a statement. The same statement and key give the same bytes.
     pub fn sign(statement: &Statement, key: &SigningKey) -> Self {
@@ -66,24 +115,9 @@ impl Envelope {
 
     /// Signs bytes of any type.
     pub fn sign_bytes(payload_type: &str, payload: Vec<u8>, key: &SigningKey) -> Self {
-        let signature = key.sign(&pre_authentication(payload_type, &payload));
-        let key_id = key.public_key().fingerprint().hex();
-        let written = Written {
-            payload_type: payload_type.to_owned(),
-            payload: BASE64.encode(&payload),
-            signatures: vec![WrittenSignature {
-                keyid: key_id.clone(),
-                sig: BASE64.encode(&signature),
-            }],
-        };
-        #[expect(clippy::expect_used, reason = "a struct of strings always serialises")]
-        let bytes = serde_json::to_vec(&written).expect("envelope serialises");
-        Self {
-            bytes: bytes.into(),
-            payload_type: payload_type.to_owned(),
-            payload: payload.into(),
-            signatures: vec![Signature { key_id, signature }],
-        }
+        let unsigned = Unsigned::of(payload_type, payload);
+        let signature = key.sign(unsigned.message());
+        unsigned.signed(&key.public_key(), signature)
     }
 
     /// Reads an envelope; base64 may be standard or URL-safe, padded or not.

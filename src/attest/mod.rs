@@ -12,13 +12,15 @@ pub mod predicate;
 mod record;
 #[cfg(test)]
 mod samples;
+mod signatory;
 mod statement;
 mod tag;
 mod trust;
 
-pub use dsse::{Envelope, EnvelopeError, IN_TOTO, MAX_ENVELOPE_BYTES, Signature};
+pub use dsse::{Envelope, EnvelopeError, IN_TOTO, MAX_ENVELOPE_BYTES, Signature, Unsigned};
 pub use keys::{Algorithm, BadSignature, FINGERPRINT, KeyError, PublicKey, SigningKey};
 pub use record::{Envelopes, Record, RecordContent, RecordError, RecordKind};
+pub use signatory::{RemoteKey, SignError, Signatory};
 pub use statement::{Predicate, PredicateBody, Statement, StatementError, Subject};
 pub use tag::{HistoryTag, RecordTag};
 pub use trust::{Signer, TrustedKeys, Verified, VerifyError};

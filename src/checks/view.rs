@@ -172,17 +172,19 @@ pub(super) fn mends(stages: &[&Stage], parameter: &ContractParameter) -> Vec<Str
     let name = &parameter.name;
     let prefix = |stage: &Stage| stage.name.as_str().to_uppercase().replace('-', "_");
     // Files to add a line to, variables to set, and stages without either.
-    let (mut files, mut variables, mut bare) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut files, mut variables, mut others, mut bare) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for stage in stages {
         match (parameter.secret, stage.secrets.first(), stage.values.last()) {
             (false, _, Some(file)) => files.push(file.to_string()),
             (true, Some(SecretReference::File(file)), _) => files.push(file.to_string()),
             (true, Some(SecretReference::Environment(prefix)), _) => variables.push(format!("{prefix}{name}")),
+            (true, Some(source), _) => others.push(source.to_string()),
             _ => bare.push(*stage),
         }
     }
     files.dedup();
     variables.dedup();
+    others.dedup();
     let (why, kind) = match parameter.secret {
         true => (": it is a secret", "it is a secret: "),
         false => ("", ""),
@@ -193,6 +195,9 @@ pub(super) fn mends(stages: &[&Stage], parameter: &ContractParameter) -> Vec<Str
     }
     if !variables.is_empty() {
         mends.push(format!("set {} in the environment{why}", quoted(&variables)));
+    }
+    if !others.is_empty() {
+        mends.push(format!("put `{name}` into {}{why}", quoted(&others)));
     }
     if let Some((first, others)) = bare.split_first() {
         let (stage, prefix) = (&first.name, prefix(first));

@@ -129,7 +129,8 @@ pub(crate) enum Service {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   iamship keygen                          keys/iamship.key and keys/iamship.pub
-  IAMSHIP_KEY_PASSWORD=… iamship keygen --out keys/ops --algorithm ed25519")]
+  IAMSHIP_KEY_PASSWORD=… iamship keygen --out keys/ops --algorithm ed25519
+  iamship keygen --from vault:transit/keys/iamship      keys/iamship.pub of a key in Vault")]
 pub(crate) struct Keygen {
     /// Where to write PREFIX.key and PREFIX.pub
     #[arg(long, default_value = "keys/iamship", value_name = "PREFIX")]
@@ -137,6 +138,9 @@ pub(crate) struct Keygen {
     /// Which kind of key
     #[arg(long, value_enum, default_value_t = KeyAlgorithm::EcdsaP256)]
     pub(crate) algorithm: KeyAlgorithm,
+    /// Write the public half of a key that is in Vault or OpenBao already: `vault:transit/keys/NAME`
+    #[arg(long, value_name = "KEY", conflicts_with = "algorithm")]
+    pub(crate) from: Option<String>,
     /// Print what would be written
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -1,27 +1,27 @@
 //! The world: the project's folder, the environment, registries, keys.
 
 use std::ffi::OsString;
-use std::io::IsTerminal as _;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
-use secrecy::{ExposeSecret as _, SecretBox, SecretString};
 use tokio::sync::OnceCell;
 
 use super::Outcome;
 use super::arguments::Global;
 use super::failure::Failure;
+use super::key_ring::KeyRing;
 use super::shell::Shell;
-use crate::attest::{FINGERPRINT, KeyError, SigningKey, TrustedKeys};
+use crate::attest::TrustedKeys;
 use crate::engine::{Docker, Endpoint, Engine, EngineError, EnginePatience};
-use crate::image::{Digest, Location};
-use crate::ops::{Context, Engines, FingerprintKey, Keys, OpsError, Stores};
-use crate::project::{ImageSettings, KeyReference, Permission, Project};
+use crate::image::Location;
+use crate::ops::{Context, Engines, Stores};
+use crate::project::{ImageSettings, Project};
 use crate::store::{
     Credentials, Layout, Patience, RegistryClient, RegistryOptions, Security, Store, StoreError, docker_config_paths,
 };
+use crate::vault::Vault;
 
 /// A project and its connections. Nothing is asked of anybody before it is needed.
 pub(super) struct Connected {
@@ -30,6 +30,7 @@ pub(super) struct Connected {
     keys: KeyRing,
     engines: EngineConnection,
     environment: Vec<(OsString, OsString)>,
+    vault: Arc<Vault>,
     actor: String,
 }
 
@@ -51,15 +52,16 @@ impl Connected {
             Failure::input(format!("a trusted key can't be used: {}", each.join("; ")))
         })?;
         let environment: Vec<_> = std::env::vars_os().collect();
+        let vault = Arc::new(Vault::new(
+            project.vault.clone(),
+            project.root.clone(),
+            environment.clone(),
+        ));
         Ok(Self {
             stores: Connections::new(&project)?,
-            keys: KeyRing {
-                trusted,
-                reference: project.signing.key.clone(),
-                root: project.root.clone(),
-                private: OnceCell::new(),
-            },
+            keys: KeyRing::new(&project, trusted, Arc::clone(&vault)),
             engines: EngineConnection::default(),
+            vault,
             project,
             environment,
             actor: actor(),
@@ -81,6 +83,7 @@ impl Connected {
             keys: &self.keys,
             engines: &self.engines,
             environment: &self.environment,
+            vault: &self.vault,
             clock: Timestamp::now,
             actor: &self.actor,
             events: shell,
@@ -89,7 +92,7 @@ impl Connected {
 }
 
 /// A variable that is set and not empty.
-fn variable(name: &str) -> Option<String> {
+pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|text| !text.is_empty())
 }
 
@@ -230,158 +233,6 @@ impl Engines for EngineConnection {
         });
         Ok(connected.await?.clone())
     }
-}
-
-/// The project's keys; the private one is opened when it is first needed, and once.
-struct KeyRing {
-    trusted: TrustedKeys,
-    reference: Option<KeyReference>,
-    root: Utf8PathBuf,
-    private: OnceCell<Arc<SigningKey>>,
-}
-
-#[async_trait]
-impl Keys for KeyRing {
-    fn trusted(&self) -> &TrustedKeys {
-        &self.trusted
-    }
-
-    async fn signing_key(&self, may: Permission) -> Result<Arc<SigningKey>, OpsError> {
-        let key = self.opened().await?;
-        self.counts(&key, may)?;
-        Ok(key)
-    }
-
-    async fn fingerprint_key(&self) -> Result<Option<FingerprintKey>, OpsError> {
-        if let Some(text) = variable("IAMSHIP_FINGERPRINT_KEY") {
-            let key = *Digest::of(text.as_bytes()).as_bytes();
-            return Ok(Some(Arc::new(SecretBox::new(Box::new(key)))));
-        }
-        match &self.reference {
-            // A machine without the key file can still read: it just can't tell whether secrets changed.
-            Some(KeyReference::File(path)) if !self.root.join(path).exists() => Ok(None),
-            Some(KeyReference::Environment(name)) if variable(name).is_none() => Ok(None),
-            Some(_) => Ok(Some(Arc::new(self.opened().await?.derive(FINGERPRINT)))),
-            None => Ok(None),
-        }
-    }
-}
-
-impl KeyRing {
-    async fn opened(&self) -> Result<Arc<SigningKey>, OpsError> {
-        self.private.get_or_try_init(|| self.open()).await.cloned()
-    }
-
-    async fn open(&self) -> Result<Arc<SigningKey>, OpsError> {
-        let (name, pem): (String, SecretString) = match &self.reference {
-            None => {
-                return Err(
-                    OpsError::input("this needs a signing key, and `iamship.toml` names none")
-                        .help("iamship keygen")
-                        .help("then, in `iamship.toml`: `[signing]`, `key = \"file:keys/iamship.key\"`, `trusted = [\"keys/iamship.pub\"]`"),
-                );
-            }
-            Some(KeyReference::Environment(name)) => {
-                let text = variable(name).ok_or_else(|| {
-                    OpsError::input(format!("the signing key should be in `{name}`, and that is not set"))
-                })?;
-                (format!("env:{name}"), text.into())
-            }
-            Some(KeyReference::File(path)) => {
-                let text = std::fs::read_to_string(self.root.join(path)).map_err(|error| no_key(path, &error))?;
-                (path.to_string(), text.into())
-            }
-        };
-        let password = if pem.expose_secret().contains("ENCRYPTED") {
-            Some(key_password(&name)?)
-        } else {
-            None
-        };
-        // scrypt takes 160 ms and 64 MiB: beside the network, not before it.
-        let opened = tokio::task::spawn_blocking(move || SigningKey::from_pem(&pem, password.as_ref())).await;
-        let opened = opened.map_err(|error| OpsError::world(format!("opening the key broke off: {error}")))?;
-        let key = opened.map_err(|error| {
-            let failure = OpsError::input(format!("the signing key `{name}` can't be opened: {error}"));
-            match error {
-                KeyError::WrongPassword => failure.help(format!("set `{}` to its password", PASSWORD_VARIABLES[0])),
-                _ => failure,
-            }
-        })?;
-        Ok(Arc::new(key))
-    }
-
-    /// Refuses a key whose word nobody here would take.
-    fn counts(&self, key: &SigningKey, may: Permission) -> Result<(), OpsError> {
-        let name = match &self.reference {
-            Some(KeyReference::Environment(name)) => format!("env:{name}"),
-            Some(KeyReference::File(path)) => path.to_string(),
-            None => String::new(),
-        };
-        let fingerprint = key.public_key().fingerprint();
-        let mut trusted = self.trusted.signers().iter();
-        match trusted.find(|signer| signer.fingerprint() == fingerprint) {
-            None => Err(OpsError::input(format!(
-                "this project does not trust the signing key `{name}`: what it signs would not count"
-            ))
-            .help("add its public key to `[signing] trusted` in `iamship.toml`")),
-            Some(signer) if !signer.may(may) => Err(OpsError::input(format!(
-                "the signing key `{name}` may not {}: what it signs would not count",
-                may.as_str()
-            ))
-            .help(format!(
-                "use a key that may, or add \"{}\" to what `{}` may in `iamship.toml`",
-                may.as_str(),
-                signer.name()
-            ))),
-            Some(_) => Ok(()),
-        }
-    }
-}
-
-fn no_key(path: &Utf8Path, error: &std::io::Error) -> OpsError {
-    if error.kind() != std::io::ErrorKind::NotFound {
-        return OpsError::input(format!("the signing key `{path}` can't be read: {error}"));
-    }
-    let prefix = path.as_str().trim_end_matches(".key");
-    OpsError::input(format!("the signing key `{path}` is not there")).help(format!("iamship keygen --out {prefix}"))
-}
-
-const PASSWORD_VARIABLES: [&str; 2] = ["IAMSHIP_KEY_PASSWORD", "COSIGN_PASSWORD"];
-
-/// A password from the environment. Set and empty is a password too: cosign takes it as one.
-fn password_variable() -> Option<SecretString> {
-    let mut set = PASSWORD_VARIABLES.iter().filter_map(|name| std::env::var(name).ok());
-    set.next().map(Into::into)
-}
-
-fn key_password(name: &str) -> Result<SecretString, OpsError> {
-    if let Some(password) = password_variable() {
-        return Ok(password);
-    }
-    if !std::io::stdin().is_terminal() {
-        return Err(OpsError::input(format!("the signing key `{name}` needs its password"))
-            .help(format!("set `{}`", PASSWORD_VARIABLES[0])));
-    }
-    ask(&format!("password of `{name}`: ")).map_err(OpsError::from)
-}
-
-/// The password of a new key; asked for twice.
-pub(super) fn new_key_password() -> Result<SecretString, Failure> {
-    if let Some(password) = password_variable() {
-        return Ok(password);
-    }
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::input("a new key needs a password").help(format!("set `{}`", PASSWORD_VARIABLES[0])));
-    }
-    let (first, second) = (ask("password of the new key: ")?, ask("again: ")?);
-    if first.expose_secret() != second.expose_secret() {
-        return Err(Failure::input("the two passwords differ"));
-    }
-    Ok(first)
-}
-
-fn ask(prompt: &str) -> std::io::Result<SecretString> {
-    rpassword::prompt_password(prompt).map(Into::into)
 }
 
 /// A file that the command line names, seen from the folder that the program was started in.

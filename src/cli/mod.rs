@@ -10,6 +10,7 @@ mod connect;
 mod failure;
 mod history;
 mod init;
+mod key_ring;
 mod keygen;
 mod lock;
 mod parameters;
@@ -21,6 +22,7 @@ mod shell;
 mod status;
 mod table;
 mod test;
+mod transit;
 mod verify;
 
 use std::process::ExitCode;

@@ -7,7 +7,7 @@ use super::record::{project_attestations, write_record};
 use super::view::{self, View, digest_of, ledger_location};
 use super::{Context, Event, OpsError};
 use crate::attest::predicate::Approval;
-use crate::attest::{Envelope, Predicate, Record, RecordKind, SigningKey, Statement};
+use crate::attest::{Predicate, Record, RecordKind, Signatory, Statement};
 use crate::image::{Digest, Manifest};
 use crate::project::{Permission, Stage};
 use crate::promotion::{ApprovalRule, Candidate};
@@ -22,7 +22,7 @@ pub struct Plan {
     pub approval: Approval,
     /// The record that says so already, by the same key.
     pub existing: Option<Digest>,
-    key: Arc<SigningKey>,
+    key: Arc<Signatory>,
     manifest: Manifest,
     view: View,
 }
@@ -72,7 +72,7 @@ pub async fn apply(context: &Context<'_>, plan: &Plan) -> Result<Digest, OpsErro
     }
     let predicate = Predicate::Approval(plan.approval.clone());
     let statement = Statement::about(plan.view.location.to_string(), plan.digest, predicate);
-    let envelopes = [Envelope::sign(&statement, &plan.key)];
+    let envelopes = plan.key.envelopes(&[statement]).await?;
     let record = Record::new(RecordKind::Approved, &plan.manifest.descriptor(), &envelopes);
     let (store, tag) = (&*plan.view.store, record.tag());
     context.step(format!("recording the approval for `{}`", plan.approval.stage));

@@ -9,12 +9,12 @@ use futures::future::try_join_all;
 use super::bake::{Baked, bake};
 use super::check::findings;
 use super::move_plan::{Authority, MovePlan};
-use super::record::{Seen, prepare_attestations, prepare_signature, push_empty_blob, put_record, read_envelopes};
+use super::record::{ImageSigning, Seen, prepare_attestations, push_empty_blob, put_record, read_envelopes};
 use super::stage_move::{self, Outcome, Place};
 use super::view::{self, View, ledger_location};
 use super::{Context, Event, OpsError, inputs, lock, sbom};
 use crate::attest::predicate::{Base, Json, Parameters, Provenance, SourceCommit};
-use crate::attest::{Envelope, Predicate, Record, RecordKind, RecordTag, SigningKey, Statement};
+use crate::attest::{Envelope, Predicate, Record, RecordKind, RecordTag, Signatory, Statement, Unsigned};
 use crate::diagnostic::Diagnostic;
 use crate::git;
 use crate::image::{Digest, Location, Manifest, Tag, Target};
@@ -254,8 +254,11 @@ async fn sign(context: &Context<'_>, plan: &Plan, told: tokio::sync::watch::Rece
     let (store, root, told) = (&*plan.view.store, &plan.baked.root, &told);
     let (digest, location) = (root.digest(), &context.project.image.repository);
     let key = context.keys.signing_key(Permission::Build).await?;
-    let there = there(context, plan).await?;
-    let missing = missing_statements(context, plan, &key, &there);
+    let (there, mut image) = futures::try_join!(
+        there(context, plan),
+        ImageSigning::look(store, location, digest, key.public_key())
+    )?;
+    let missing = sign_missing(&key, missing_statements(context, plan, &there), &mut image).await?;
     let mut all: Vec<Envelope> = missing.iter().flat_map(|(_, envelopes)| envelopes.clone()).collect();
     let records: Vec<Record> = missing
         .iter()
@@ -278,9 +281,12 @@ async fn sign(context: &Context<'_>, plan: &Plan, told: tokio::sync::watch::Rece
         }
     }
     let signature = async {
-        let addition = prepare_signature(store, location, digest, &key).await?;
+        let addition = image.prepare(store).await?;
         is_there(told).await?;
-        addition.write().await
+        match addition {
+            Some(addition) => addition.write().await,
+            None => Ok(()),
+        }
     };
     let (tell_recorded, told_recorded) = tokio::sync::watch::channel(false);
     let attestations = async {
@@ -325,9 +331,8 @@ async fn there(context: &Context<'_>, plan: &Plan) -> Result<Vec<VerifiedRecord>
 fn missing_statements(
     context: &Context<'_>,
     plan: &Plan,
-    key: &SigningKey,
     there: &[VerifiedRecord],
-) -> Vec<(RecordKind, Vec<Envelope>)> {
+) -> Vec<(RecordKind, Vec<Statement>)> {
     // A build that a half of this is missing from was not told: both statements are of one record.
     let whole = |kind: RecordKind| if kind == RecordKind::Built { 2 } else { 1 };
     let has = |kind: RecordKind| {
@@ -335,7 +340,7 @@ fn missing_statements(
         records.any(|record| record.kind == kind && record.statements.len() >= whole(kind))
     };
     let name = context.project.image.repository.to_string();
-    let sign = |predicate: Predicate| Envelope::sign(&Statement::about(&name, plan.digest(), predicate), key);
+    let about = |predicate: Predicate| Statement::about(&name, plan.digest(), predicate);
     let mut missing = Vec::new();
     if !has(RecordKind::Built) {
         let parameters = Parameters {
@@ -345,13 +350,39 @@ fn missing_statements(
         let provenance = Predicate::Provenance(provenance(context, plan));
         missing.push((
             RecordKind::Built,
-            vec![sign(provenance), sign(Predicate::Parameters(parameters))],
+            vec![about(provenance), about(Predicate::Parameters(parameters))],
         ));
     }
     if !has(RecordKind::Sbom) {
-        missing.push((RecordKind::Sbom, vec![sign(Predicate::Sbom(plan.sbom.clone()))]));
+        missing.push((RecordKind::Sbom, vec![about(Predicate::Sbom(plan.sbom.clone()))]));
     }
     missing
+}
+
+/// Signs them and the image, all at once: a key elsewhere is asked once.
+async fn sign_missing(
+    key: &Signatory,
+    missing: Vec<(RecordKind, Vec<Statement>)>,
+    image: &mut ImageSigning,
+) -> Result<Vec<(RecordKind, Vec<Envelope>)>, OpsError> {
+    let unsigned: Vec<(RecordKind, Vec<Unsigned>)> = missing
+        .iter()
+        .map(|(kind, statements)| (*kind, statements.iter().map(Unsigned::new).collect()))
+        .collect();
+    let statements = unsigned.iter().flat_map(|(_, unsigned)| unsigned);
+    let messages: Vec<&[u8]> = statements.map(Unsigned::message).chain(image.message()).collect();
+    let mut signatures = key.sign(&messages).await?.into_iter();
+    let public = key.public_key();
+    let mut signed = Vec::new();
+    for (kind, unsigned) in unsigned {
+        let envelopes = unsigned.into_iter().zip(signatures.by_ref());
+        let envelopes = envelopes.map(|(unsigned, signature)| unsigned.signed(&public, signature));
+        signed.push((kind, envelopes.collect()));
+    }
+    if let Some(signature) = signatures.next() {
+        image.signed(signature);
+    }
+    Ok(signed)
 }
 
 fn provenance(context: &Context<'_>, plan: &Plan) -> Provenance {

@@ -1,8 +1,10 @@
 //! What stops a verb.
 
+use crate::attest::SignError;
 use crate::diagnostic::Diagnostic;
 use crate::engine::EngineError;
 use crate::store::StoreError;
+use crate::vault::VaultError;
 
 /// What stops a verb. A gate that holds is no error.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +84,29 @@ impl From<EngineError> for OpsError {
             _ => Self::world(message),
         };
         match help {
+            Some(text) => failure.help(text),
+            None => failure,
+        }
+    }
+}
+
+impl From<SignError> for OpsError {
+    fn from(error: SignError) -> Self {
+        let failure = Self::world(error.message);
+        match error.help {
+            Some(text) => failure.help(text),
+            None => failure,
+        }
+    }
+}
+
+impl From<VaultError> for OpsError {
+    fn from(error: VaultError) -> Self {
+        let failure = match error.is_input() {
+            true => Self::input(error.to_string()),
+            false => Self::world(error.to_string()),
+        };
+        match error.help() {
             Some(text) => failure.help(text),
             None => failure,
         }

@@ -5,7 +5,7 @@ use crate::bundle::Bundle;
 use crate::checks::{self, StageInput};
 use crate::diagnostic::{Code, Diagnostic, Source};
 use crate::project::{Project, Stage};
-use crate::secrets::{self, SecretError};
+use crate::secrets::{self, Need};
 use crate::values::{Contract, StageValues, stage_values};
 
 /// The largest values file: 4 MiB.
@@ -94,10 +94,10 @@ pub(super) async fn stage(context: &Context<'_>, stage: &Stage) -> Result<StageR
     let sources: Vec<_> = stage
         .secrets
         .iter()
-        .map(|reference| secrets::open(reference, root, context.environment))
+        .map(|reference| secrets::open(reference, root, context.environment, context.vault))
         .collect();
     let mut world_failed = false;
-    let values = match secrets::add_secrets(plain.clone(), &sources).await {
+    let values = match secrets::add_secrets(plain.clone(), &sources, Need::Values).await {
         Ok((values, warnings)) => {
             diagnostics.extend(warnings);
             values
@@ -106,9 +106,9 @@ pub(super) async fn stage(context: &Context<'_>, stage: &Stage) -> Result<StageR
             world_failed = !error.is_input();
             let message = format!("the secrets of `{}` can't be read: {error}", stage.name);
             let diagnostic = Diagnostic::new(Code::SecretsUnreadable, message).at(stage.span.clone(), "");
-            diagnostics.push(match &error {
-                SecretError::Absent { .. } => diagnostic.help("write it, or name another source under `secrets`"),
-                _ => diagnostic,
+            diagnostics.push(match error.help() {
+                Some(help) => diagnostic.help(help),
+                None => diagnostic,
             });
             plain
         }

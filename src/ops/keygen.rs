@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::OpsError;
 use super::files::{self, Readers};
-use crate::attest::{Algorithm, SigningKey};
+use crate::attest::{Algorithm, PublicKey, SigningKey};
 
 /// What is written where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,14 +26,29 @@ pub fn plan(prefix: &Utf8Path, algorithm: Algorithm) -> Result<Plan, OpsError> {
         algorithm,
     };
     for path in [&plan.key, &plan.public_key] {
-        if path.exists() {
-            return Err(
-                OpsError::input(format!("`{path}` is there already, and a key is never overwritten"))
-                    .help("iamship keygen --out keys/another"),
-            );
-        }
+        never_twice(path, "iamship keygen --out keys/another")?;
     }
     Ok(plan)
+}
+
+/// Decides where the public half of a key goes that is made elsewhere: `PREFIX.pub`.
+pub fn plan_public(prefix: &Utf8Path) -> Result<Utf8PathBuf, OpsError> {
+    let path = Utf8PathBuf::from(format!("{prefix}.pub"));
+    never_twice(&path, "write it elsewhere: `--out keys/another`")?;
+    Ok(path)
+}
+
+/// Writes a public key.
+pub fn write_public(path: &Utf8Path, key: &PublicKey) -> Result<(), OpsError> {
+    files::write(path, key.to_pem().as_bytes(), Readers::Everyone)?;
+    Ok(())
+}
+
+fn never_twice(path: &Utf8Path, help: &str) -> Result<(), OpsError> {
+    match path.exists() {
+        true => Err(OpsError::input(format!("`{path}` is there already, and a key is never overwritten")).help(help)),
+        false => Ok(()),
+    }
 }
 
 /// Makes and writes the key; the answer is the fingerprint of its public half.

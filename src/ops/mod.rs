@@ -46,11 +46,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use secrecy::SecretBox;
 
-use crate::attest::{SigningKey, TrustedKeys};
+use crate::attest::{Signatory, TrustedKeys};
 use crate::engine::{Engine, EngineError};
 use crate::image::Location;
 use crate::project::{Permission, Project};
 use crate::store::{Store, StoreError};
+use crate::vault::Vault;
 
 pub use error::OpsError;
 
@@ -70,6 +71,8 @@ pub struct Context<'a> {
     pub engines: &'a dyn Engines,
     /// The process environment, for secrets that live there.
     pub environment: &'a [(OsString, OsString)],
+    /// Where `vault:` secrets and keys are; spoken to when it is first needed.
+    pub vault: &'a Arc<Vault>,
     /// What time it is.
     pub clock: fn() -> Timestamp,
     /// Who does it, as statements name them.
@@ -132,7 +135,7 @@ pub trait Keys: Send + Sync {
 
     /// The private key, for acts of a kind. An error when there is none, and when what it signs would not count: it
     /// is asked for before anything is written.
-    async fn signing_key(&self, may: Permission) -> Result<Arc<SigningKey>, OpsError>;
+    async fn signing_key(&self, may: Permission) -> Result<Arc<Signatory>, OpsError>;
 
     /// The key that hashes secrets in fingerprints; none when there is none.
     async fn fingerprint_key(&self) -> Result<Option<FingerprintKey>, OpsError>;

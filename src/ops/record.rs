@@ -7,7 +7,7 @@ use futures::future::try_join_all;
 
 use super::OpsError;
 use crate::attest::cosign::{self, CosignError, Projection};
-use crate::attest::{Envelope, Envelopes, Record, SigningKey};
+use crate::attest::{Envelope, Envelopes, PublicKey, Record};
 use crate::image::{Descriptor, Digest, Location, Manifest, Tag, Target};
 use crate::store::{Listed, Pushed, Store, StoreError, push_unlisted_with_blobs, push_with_blobs, read_blob};
 
@@ -102,16 +102,56 @@ pub(super) struct Addition<'a> {
     projection: Option<Projection>,
 }
 
-/// Signs a digest the way cosign does.
-pub(super) async fn prepare_signature<'a>(
-    store: &'a dyn Store,
-    location: &Location,
+/// A signature of a digest as cosign makes it, and what was under its tag before.
+pub(super) struct ImageSigning {
     digest: Digest,
-    key: &'a SigningKey,
-) -> Result<Addition<'a>, OpsError> {
-    let payload = cosign::signature_payload(&location.to_string(), &digest, &BTreeMap::new());
-    let append: Append<'a> = Box::new(move |existing| cosign::append_signature(existing, &payload, key));
-    Addition::prepare(store, cosign::signature_tag(&digest), append, Seen::Unread).await
+    payload: Bytes,
+    key: PublicKey,
+    existing: Option<Manifest>,
+    /// None: it is there already.
+    signature: Option<Vec<u8>>,
+}
+
+impl ImageSigning {
+    /// Looks what is there.
+    pub(super) async fn look(
+        store: &dyn Store,
+        location: &Location,
+        digest: Digest,
+        key: PublicKey,
+    ) -> Result<Self, OpsError> {
+        Ok(Self {
+            digest,
+            payload: cosign::signature_payload(&location.to_string(), &digest, &BTreeMap::new()),
+            key,
+            existing: store.manifest(&Target::from(&cosign::signature_tag(&digest))).await?,
+            signature: None,
+        })
+    }
+
+    /// What has to be signed, if that was not done before.
+    pub(super) fn message(&self) -> Option<&[u8]> {
+        // What can't be read is told when it is added to.
+        let there = cosign::has_signature(self.existing.as_ref(), &self.payload, &self.key);
+        (!there.unwrap_or_default()).then_some(&self.payload)
+    }
+
+    pub(super) fn signed(&mut self, signature: Vec<u8>) {
+        self.signature = Some(signature);
+    }
+
+    pub(super) async fn prepare(self, store: &dyn Store) -> Result<Option<Addition<'_>>, OpsError> {
+        let Some(signature) = self.signature else {
+            return Ok(None);
+        };
+        let (payload, key) = (self.payload, self.key);
+        let append: Append<'_> =
+            Box::new(move |existing| cosign::append_signature(existing, &payload, &key, &signature));
+        let tag = cosign::signature_tag(&self.digest);
+        Addition::prepare(store, tag, append, Seen::Read(self.existing))
+            .await
+            .map(Some)
+    }
 }
 
 /// Adds statements where cosign looks for them.

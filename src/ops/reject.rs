@@ -10,7 +10,7 @@ use super::record::{project_attestations, write_record};
 use super::view::View;
 use super::{Context, Event, OpsError};
 use crate::attest::predicate::Rejection;
-use crate::attest::{Envelope, Predicate, Record, RecordKind, SigningKey, Statement};
+use crate::attest::{Envelope, Predicate, Record, RecordKind, Signatory, Statement};
 use crate::image::{Digest, Location, Manifest};
 use crate::project::Permission;
 
@@ -22,7 +22,7 @@ pub struct Plan {
     pub version: String,
     /// What is said.
     pub rejection: Rejection,
-    key: Arc<SigningKey>,
+    key: Arc<Signatory>,
     manifest: Manifest,
     views: Vec<View>,
     /// Repositories of the project that lack the image so far.
@@ -117,10 +117,8 @@ async fn version(context: &Context<'_>, what: &str, digest: Digest, views: &[Vie
 pub async fn apply(context: &Context<'_>, plan: Plan) -> Result<Done, OpsError> {
     let predicate = Predicate::Rejection(plan.rejection.clone());
     let name = context.project.image.repository.to_string();
-    let envelopes = [Envelope::sign(
-        &Statement::about(name, plan.digest, predicate),
-        &plan.key,
-    )];
+    let statement = Statement::about(name, plan.digest, predicate);
+    let envelopes = plan.key.envelopes(&[statement]).await?;
     let record = Record::new(RecordKind::Rejected, &plan.manifest.descriptor(), &envelopes);
     let mut done = Done {
         record: record.manifest().digest(),

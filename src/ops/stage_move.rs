@@ -156,10 +156,7 @@ impl Recorded {
     async fn sign(context: &Context<'_>, plan: &MovePlan) -> Result<Self, OpsError> {
         let key = context.keys.signing_key(plan.permission()).await?;
         let statements = plan.statements(context);
-        let envelopes: Vec<_> = statements
-            .iter()
-            .map(|statement| Envelope::sign(statement, &key))
-            .collect();
+        let envelopes = key.envelopes(&statements).await?;
         let record = Record::new(RecordKind::Promoted, &plan.manifest.descriptor(), &envelopes);
         Ok(Self {
             manifest: record.manifest().clone(),

@@ -11,7 +11,7 @@ use super::record::write_record;
 use super::view::{self, View, digest_of, ledger_location, required_manifest};
 use super::{Context, OpsError, junit};
 use crate::attest::predicate::{CheckOutcome, Outcome, TestResult};
-use crate::attest::{Envelope, Predicate, Record, RecordKind, Statement};
+use crate::attest::{Predicate, Record, RecordKind, Statement};
 use crate::bundle::Bundle;
 use crate::checks::{self, StageInput};
 use crate::diagnostic::{Diagnostic, Source};
@@ -229,17 +229,13 @@ pub async fn record(context: &Context<'_>, stage: &str, report: &Report) -> Resu
     let location = ledger_location(stage);
     let store = context.store(location)?;
     let statement = Statement::about(location.to_string(), report.digest, Predicate::TestResult(result));
-    let envelope = Envelope::sign(&statement, &key);
-    let record = Record::new(
-        RecordKind::Tested,
-        &report.subject.descriptor(),
-        std::slice::from_ref(&envelope),
-    );
+    let envelopes = key.envelopes(&[statement]).await?;
+    let record = Record::new(RecordKind::Tested, &report.subject.descriptor(), &envelopes);
     let tag = record.tag();
     context.step("recording the result");
     futures::try_join!(
         write_record(&*store, &record, &tag),
-        super::record::project_attestations(&*store, report.digest, std::slice::from_ref(&envelope)),
+        super::record::project_attestations(&*store, report.digest, &envelopes),
     )?;
     Ok(record.manifest().digest())
 }

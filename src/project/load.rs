@@ -8,6 +8,7 @@ use super::paths::{self, PathProblem, Root};
 use super::read::{Problems, Table, Value};
 use super::{
     ConfigSettings, ImageSettings, Project, assets, image, oidc, run, server, settings, signing, stages, test_settings,
+    vault,
 };
 use crate::diagnostic::{Code, Diagnostic, Source};
 
@@ -69,6 +70,7 @@ fn read_project(root: &Root, problems: &Problems) -> Option<Project> {
     let assets = assets::read(root, &file);
     let parameters = settings::read_parameters(&file);
     let signing = signing::read(root, &file);
+    let vault = vault::read(&file);
     let severities = settings::read_severities(&file);
     let default = image_settings.as_ref().map(|image| image.repository.clone());
     let default = default.unwrap_or_else(image::default_repository);
@@ -97,6 +99,7 @@ fn read_project(root: &Root, problems: &Problems) -> Option<Project> {
         parameters,
         signing,
         oidc,
+        vault,
         severities,
         stages,
     })

@@ -28,6 +28,8 @@ mod starter;
 mod test_settings;
 #[cfg(test)]
 mod tests;
+mod vault;
+mod words;
 
 pub use assets::AssetFile;
 pub use command_line::{CommandLine, InvalidCommandLine};
@@ -35,10 +37,11 @@ pub use freeze::{Freeze, WeekTime, Window};
 pub use load::PROJECT_FILE;
 pub use lock::{LOCK_FILE, Lock};
 pub use model::{
-    Asset, ConfigSettings, EnterRules, ImageSettings, KeyReference, LeaveRules, ParameterSettings, Permission,
-    ProgramSuite, Project, RunSettings, SecretReference, SigningSettings, Stage, StageName, StagePort, TestKind,
-    TestSettings, TrustedKey,
+    Asset, ConfigSettings, EnterRules, ImageSettings, InvalidTransitKey, KeyReference, LeaveRules, ParameterSettings,
+    Permission, ProgramSuite, Project, RunSettings, SecretReference, SigningSettings, Stage, StageName, StagePort,
+    TestKind, TestSettings, TransitKey, TrustedKey,
 };
 pub use oidc::{Authentication, CLIENT_CREDENTIALS, OidcClient, OidcSettings, Template};
 pub use starter::{NoStarter, Pipeline, StarterFile, starter};
 pub use test_settings::{InvalidSuiteName, check_suite_name};
+pub use vault::{TextSource, VaultLogin, VaultSettings};

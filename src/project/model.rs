@@ -7,6 +7,7 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 
 use super::Freeze;
+use super::vault::{VaultSettings, is_path};
 use crate::diagnostic::{Severity, Source, Span};
 use crate::image::{Location, Reference, Tag};
 use crate::profile::{ParameterName, ParameterType, Probe, ServerProfile};
@@ -37,6 +38,8 @@ pub struct Project {
     pub signing: SigningSettings,
     /// `[oidc]`: what the server is as an OpenID provider, if it is one.
     pub oidc: Option<OidcSettings>,
+    /// `[vault]`
+    pub vault: VaultSettings,
     /// `[checks]`: severities that this project gives to rules; `None` turns a rule off.
     pub severities: BTreeMap<String, Option<Severity>>,
     /// `[[stage]]`, in the order of promotion; never empty.
@@ -115,7 +118,46 @@ pub enum KeyReference {
     File(Utf8PathBuf),
     /// `env:NAME`: PEM in an environment variable.
     Environment(String),
+    /// `vault:MOUNT/keys/NAME`: a key of a transit engine, which never leaves it.
+    Vault(TransitKey),
 }
+
+/// A key of a transit engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransitKey {
+    /// Where the engine is mounted.
+    pub mount: String,
+    /// The key's name there.
+    pub name: String,
+}
+
+impl std::str::FromStr for TransitKey {
+    type Err = InvalidTransitKey;
+
+    /// `transit/keys/NAME`
+    fn from_str(text: &str) -> Result<Self, InvalidTransitKey> {
+        let invalid = || InvalidTransitKey(text.to_owned());
+        let (mount, name) = text.rsplit_once("/keys/").ok_or_else(invalid)?;
+        match is_path(mount) && is_path(name) && !name.contains('/') {
+            true => Ok(Self {
+                mount: mount.to_owned(),
+                name: name.to_owned(),
+            }),
+            false => Err(invalid()),
+        }
+    }
+}
+
+impl fmt::Display for TransitKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "vault:{}/keys/{}", self.mount, self.name)
+    }
+}
+
+/// A text that names no key of a transit engine.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` names no key of a transit engine: write `vault:transit/keys/NAME`")]
+pub struct InvalidTransitKey(pub String);
 
 /// A public key and what its owner may do.
 #[derive(Clone, Debug)]
@@ -305,6 +347,10 @@ pub enum SecretReference {
     File(Utf8PathBuf),
     /// `env:PREFIX_`: environment variables that begin with the prefix.
     Environment(String),
+    /// `vault:PATH`: the keys of a path of a KV engine, as `vault kv get PATH` shows them.
+    Vault(String),
+    /// `exec:PROGRAM ARGUMENTS`: what a program prints. Its words; never empty.
+    Program(Vec<String>),
 }
 
 impl fmt::Display for SecretReference {
@@ -312,6 +358,9 @@ impl fmt::Display for SecretReference {
         match self {
             Self::File(path) => write!(formatter, "file:{path}"),
             Self::Environment(prefix) => write!(formatter, "env:{prefix}"),
+            Self::Vault(path) => write!(formatter, "vault:{path}"),
+            // Arguments may be many, and may say more than a message should.
+            Self::Program(words) => write!(formatter, "exec:{}", words.first().map_or("", String::as_str)),
         }
     }
 }

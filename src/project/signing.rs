@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::load::LARGEST_TEXT;
 use super::paths::{self, PathProblem, Root};
 use super::read::{Table, Value};
-use super::{KeyReference, Permission, SigningSettings, TrustedKey};
+use super::{InvalidTransitKey, KeyReference, Permission, SigningSettings, TrustedKey};
 use crate::diagnostic::Code;
 
 pub(super) fn read(root: &Root, file: &Table<'_>) -> SigningSettings {
@@ -17,7 +17,7 @@ pub(super) fn read(root: &Root, file: &Table<'_>) -> SigningSettings {
         Some(value) => value
             .one_or_list()
             .iter()
-            .filter_map(|item| trusted_key(root, item))
+            .filter_map(|item| trusted_key(root, item, key.as_ref()))
             .collect(),
         None => neighbour(root, key.as_ref()).into_iter().collect(),
     };
@@ -31,13 +31,16 @@ fn key_reference(value: &Value<'_>) -> Option<KeyReference> {
         Some(("file", path)) if !path.is_empty() => Some(KeyReference::File(path.into())),
         Some(("env", name)) if is_variable(name) => Some(KeyReference::Environment(name.to_owned())),
         Some(("env", name)) => value.refuse(format!("`{name}` can't name an environment variable"), None),
-        Some((kind @ "vault", _)) => value.refuse(
-            format!("`{kind}:` keys are not supported by this version"),
-            "use `file:PATH`, or `env:NAME` with the key in an environment variable".to_owned(),
-        ),
+        Some(("vault", path)) => match path.trim_matches('/').parse() {
+            Ok(key) => Some(KeyReference::Vault(key)),
+            Err(problem) => value.refuse(InvalidTransitKey::to_string(&problem), None),
+        },
         _ => value.refuse(
             format!("`{text}` does not say where the key is"),
-            format!("write `key = \"file:{}\"`, or `\"env:NAME\"`", example(text)),
+            format!(
+                "write `key = \"file:{}\"`, `\"env:NAME\"` or `\"vault:transit/keys/NAME\"`",
+                example(text)
+            ),
         ),
     }
 }
@@ -55,16 +58,16 @@ pub(super) fn is_variable(name: &str) -> bool {
     name.parse::<crate::profile::ParameterName>().is_ok()
 }
 
-fn trusted_key(root: &Root, value: &Value<'_>) -> Option<TrustedKey> {
+fn trusted_key(root: &Root, value: &Value<'_>, own: Option<&KeyReference>) -> Option<TrustedKey> {
     if !value.is_table() {
-        let (path, pem) = public_key(root, value)?;
+        let (path, pem) = public_key(root, value, own)?;
         let may = Permission::ALL.into();
         return Some(TrustedKey { path, pem, may });
     }
     let table = value.table("the trusted key")?;
     let key = table
         .need("key", "\"keys/ops.pub\"")
-        .and_then(|key| public_key(root, &key));
+        .and_then(|key| public_key(root, &key, own));
     let words = Permission::ALL.map(|permission| (permission.as_str(), permission));
     let may = match table.get("may") {
         Some(may) => may
@@ -79,7 +82,7 @@ fn trusted_key(root: &Root, value: &Value<'_>) -> Option<TrustedKey> {
     Some(TrustedKey { path, pem, may })
 }
 
-fn public_key(root: &Root, value: &Value<'_>) -> Option<(Utf8PathBuf, String)> {
+fn public_key(root: &Root, value: &Value<'_>, own: Option<&KeyReference>) -> Option<(Utf8PathBuf, String)> {
     let text = value.text()?;
     // People write it as they write the private one.
     let text = text.strip_prefix("file:").unwrap_or(text);
@@ -95,12 +98,16 @@ fn public_key(root: &Root, value: &Value<'_>) -> Option<(Utf8PathBuf, String)> {
         Err(PathProblem::Missing) => value.refuse_as(
             Code::ProjectMissing,
             format!("the public key `{text}` is not there"),
-            format!(
-                "`iamship keygen --out {}` makes a pair",
-                text.strip_suffix(".pub").unwrap_or(text)
-            ),
+            missing_key(text.strip_suffix(".pub").unwrap_or(text), own),
         ),
         Err(problem) => value.refuse(format!("`{text}` {problem}"), None),
+    }
+}
+
+fn missing_key(prefix: &str, own: Option<&KeyReference>) -> String {
+    match own {
+        Some(KeyReference::Vault(key)) => format!("`iamship keygen --from {key} --out {prefix}` fetches it"),
+        _ => format!("`iamship keygen --out {prefix}` makes a pair"),
     }
 }
 

@@ -36,6 +36,7 @@ impl FileSource {
             _ => SecretError::Unreadable {
                 source_name: self.name(),
                 because: error.to_string(),
+                help: None,
             },
         };
         let file = tokio::fs::File::open(&self.path).await.map_err(failed)?;

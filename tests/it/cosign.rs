@@ -152,7 +152,13 @@ impl Scene {
     async fn write(&self) -> bool {
         let (signatures, attestations) = (signature_tag(&self.digest), attestation_tag(&self.digest));
         let existing = self.at(signatures.clone()).await;
-        let signed = append_signature(existing.as_ref(), &self.payload(), &self.key).expect("appends");
+        let signed = append_signature(
+            existing.as_ref(),
+            &self.payload(),
+            &self.key.public_key(),
+            &self.key.sign(&self.payload()),
+        )
+        .expect("appends");
         let existing = self.at(attestations.clone()).await;
         let attested = append_attestations(existing.as_ref(), &self.envelopes()).expect("appends");
         for (projection, tag) in [(&signed, signatures), (&attested, attestations)] {

@@ -246,7 +246,7 @@ fn another_registry_gets_the_image_with_everything_that_is_said_of_it() {
     // Somebody signed the same digest over there already.
     let foreign = SigningKey::generate(Algorithm::P256).expect("a key");
     let payload = cosign::signature_payload("elsewhere/idsvr", &image, &Default::default());
-    let signed = cosign::append_signature(None, &payload, &foreign)
+    let signed = cosign::append_signature(None, &payload, &foreign.public_key(), &foreign.sign(&payload))
         .expect("signs")
         .expect("something to add");
     for (_, bytes) in &signed.blobs {

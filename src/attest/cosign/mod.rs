@@ -6,7 +6,9 @@ mod attestation;
 mod signature;
 
 pub use attestation::{AttestationLayer, append_attestations, attestation_layers};
-pub use signature::{ImageSignature, SignatureLayer, SignatureManifest, append_signature, signature_payload};
+pub use signature::{
+    ImageSignature, SignatureLayer, SignatureManifest, append_signature, has_signature, signature_payload,
+};
 
 use bytes::Bytes;
 use serde_json::{Value, json};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{CosignError, Projection, SIGNATURE, image};
-use crate::attest::{SigningKey, TrustedKeys, Verified, VerifyError};
+use crate::attest::{PublicKey, TrustedKeys, Verified, VerifyError};
 use crate::image::{Descriptor, Digest, Manifest, media_type};
 use crate::project::Permission;
 
@@ -186,23 +186,30 @@ fn verify_one(
     Ok(Verified::new(content, signer.clone(), *subject, Digest::of(payload)))
 }
 
-/// The `.sig` manifest with this key's signature over the payload; `None` if that is there already.
+/// Whether this key's signature over the payload is in a `.sig` manifest.
+pub fn has_signature(existing: Option<&Manifest>, payload: &Bytes, key: &PublicKey) -> Result<bool, CosignError> {
+    let Some(manifest) = existing else {
+        return Ok(false);
+    };
+    let digest = Digest::of(payload);
+    // By verifying, not by comparing: ECDSA signatures differ each time, but for those that are made here.
+    let same = |layer: &SignatureLayer| layer.payload.digest == digest && key.verify(payload, &layer.signature).is_ok();
+    Ok(SignatureManifest::read(manifest)?.layers.iter().any(same))
+}
+
+/// The `.sig` manifest with this key's signature over the payload; `None` if one of them is there already.
 pub fn append_signature(
     existing: Option<&Manifest>,
     payload: &Bytes,
-    key: &SigningKey,
+    key: &PublicKey,
+    signature: &[u8],
 ) -> Result<Option<Projection>, CosignError> {
-    if let Some(manifest) = existing {
-        let (digest, public) = (Digest::of(payload), key.public_key());
-        // By verifying, not by comparing: cosign's own ECDSA signatures differ each time.
-        let same =
-            |layer: &SignatureLayer| layer.payload.digest == digest && public.verify(payload, &layer.signature).is_ok();
-        if SignatureManifest::read(manifest)?.layers.iter().any(same) {
-            return Ok(None);
-        }
+    if has_signature(existing, payload, key)? {
+        return Ok(None);
     }
     let mut layer = Descriptor::of(media_type::COSIGN_SIMPLE_SIGNING, payload);
-    let signature = STANDARD.encode(key.sign(payload));
-    layer.annotations.insert(SIGNATURE.to_owned(), signature);
+    layer
+        .annotations
+        .insert(SIGNATURE.to_owned(), STANDARD.encode(signature));
     Projection::append(existing, vec![(layer, payload.clone())]).map(Some)
 }

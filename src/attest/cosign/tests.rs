@@ -104,7 +104,7 @@ fn a_signed_text_that_is_no_image_signature_does_not_count() {
     let text = String::from_utf8(plain().to_vec()).expect("text");
     for payload in ["{}", "junk", &text.replace("cosign container", "atomic container")] {
         let payload = Bytes::copy_from_slice(payload.as_bytes());
-        let projection = append_signature(None, &payload, &key)
+        let projection = append_signature(None, &payload, &key.public_key(), &key.sign(&payload))
             .expect("appends")
             .expect("changes");
         let signatures = SignatureManifest::read(&projection.manifest).expect("reads");
@@ -120,7 +120,7 @@ fn appending_keeps_what_others_wrote_and_is_done_once() {
         .replacen(r#""size":234,"#, r#""size":234,"later":{"b":1,"a":2},"#, 1)
         .replacen(r#""schemaVersion":2,"#, r#""schemaVersion":2,"x":[1e3],"#, 1);
     let existing = manifest(&foreign);
-    let projection = append_signature(Some(&existing), &plain(), &key)
+    let projection = append_signature(Some(&existing), &plain(), &key.public_key(), &key.sign(&plain()))
         .expect("appends")
         .expect("changes");
     let text = String::from_utf8(projection.manifest.bytes().to_vec()).expect("text");
@@ -133,7 +133,13 @@ fn appending_keeps_what_others_wrote_and_is_done_once() {
         layers[0].digest, layers[2].digest,
         "the same payload by another key is another signature"
     );
-    let again = append_signature(Some(&projection.manifest), &plain(), &key).expect("appends");
+    let again = append_signature(
+        Some(&projection.manifest),
+        &plain(),
+        &key.public_key(),
+        &key.sign(&plain()),
+    )
+    .expect("appends");
     assert_eq!(again, None);
     for (public, payload) in [(cosigns(), annotated()), (key.public_key(), plain())] {
         let trusted = trusting(&public, &[Permission::Build]);
@@ -146,7 +152,7 @@ fn appending_keeps_what_others_wrote_and_is_done_once() {
 fn cosigns_own_signature_by_the_same_key_is_not_doubled() {
     let key = SigningKey::from_pem(&COSIGN_KEY.into(), Some(&"iamship-test".into())).expect("key");
     assert_eq!(
-        append_signature(Some(&manifest(SIG)), &plain(), &key).expect("appends"),
+        append_signature(Some(&manifest(SIG)), &plain(), &key.public_key(), &key.sign(&plain())).expect("appends"),
         None
     );
 }
@@ -226,7 +232,7 @@ fn what_is_no_signature_is_passed_over_and_what_is_no_image_refused() {
     let key = SigningKey::generate(Algorithm::Ed25519).expect("key");
     assert!(matches!(SignatureManifest::read(&index), Err(CosignError::NotAnImage)));
     assert!(matches!(
-        append_signature(Some(&index), &plain(), &key),
+        append_signature(Some(&index), &plain(), &key.public_key(), &key.sign(&plain())),
         Err(CosignError::NotAnImage)
     ));
     assert!(matches!(

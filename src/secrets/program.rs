@@ -1,0 +1,265 @@
+//! Secrets from what a program prints: sops, op, aws, or a script of the project's own.
+
+use std::collections::BTreeMap;
+use std::process::Stdio;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use camino::{Utf8Path, Utf8PathBuf};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::value::RawValue;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::process::{Child, Command};
+use zeroize::Zeroizing;
+
+use super::vault::named;
+use super::{SecretError, SecretSource, Secrets};
+use crate::values::parse_secret_env;
+
+/// A program; its standard output is a JSON object or env lines.
+///
+/// It runs in the project's folder, with this process's environment but for the signing key's password, in a process
+/// group of its own, which ends with it.
+pub struct ProgramSource {
+    root: Utf8PathBuf,
+    words: Vec<String>,
+    deadline: Duration,
+}
+
+/// Programs need not know these.
+const WITHHELD: [&str; 3] = ["IAMSHIP_KEY_PASSWORD", "COSIGN_PASSWORD", "IAMSHIP_FINGERPRINT_KEY"];
+
+/// The last bytes of its error output that a message may show.
+const MAX_SHOWN: usize = 400;
+
+impl ProgramSource {
+    /// More output is refused, in bytes.
+    pub const LARGEST: usize = 4 * 1024 * 1024;
+
+    /// How long a program may take.
+    pub const DEADLINE: Duration = Duration::from_secs(60);
+
+    /// A program and its arguments, seen from the project's root.
+    pub fn new(root: &Utf8Path, words: &[String]) -> Self {
+        Self {
+            root: root.to_owned(),
+            words: words.to_vec(),
+            deadline: Self::DEADLINE,
+        }
+    }
+
+    fn unreadable(&self, because: String, help: Option<&str>) -> SecretError {
+        SecretError::Unreadable {
+            source_name: self.name(),
+            because,
+            help: help.map(str::to_owned),
+        }
+    }
+
+    fn malformed(&self, because: impl Into<String>) -> SecretError {
+        SecretError::Malformed {
+            source_name: self.name(),
+            because: because.into(),
+            diagnostics: Vec::new(),
+        }
+    }
+
+    /// Starts it. A program without a slash is looked up in `PATH`, one with a slash is seen from the project's root.
+    fn start(&self) -> Result<Group, SecretError> {
+        let [program, arguments @ ..] = self.words.as_slice() else {
+            return Err(self.malformed("it names no program"));
+        };
+        let path = match program.contains('/') {
+            // Against the working folder of this process, not of the new one.
+            true => self
+                .root
+                .canonicalize_utf8()
+                .unwrap_or_else(|_| self.root.clone())
+                .join(program),
+            false => program.into(),
+        };
+        let mut command = Command::new(&path);
+        command
+            .args(arguments)
+            .current_dir(&self.root)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        #[cfg(unix)]
+        command.process_group(0);
+        for name in WITHHELD {
+            command.env_remove(name);
+        }
+        let child = command.spawn().map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => SecretError::Unusable {
+                source_name: self.name(),
+                because: format!("there is no program `{program}`"),
+                help: Some("install it, or write its path, seen from the project's folder".to_owned()),
+            },
+            _ => self.unreadable(format!("`{program}` can't be run: {error}"), None),
+        })?;
+        Ok(Group(child))
+    }
+
+    async fn output(&self) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+        let mut group = self.start()?;
+        let (stdout, stderr) = (group.0.stdout.take(), group.0.stderr.take());
+        let run = async {
+            let (output, said) = futures::join!(bounded(stdout, Self::LARGEST), tail(stderr));
+            let Some(output) = output else {
+                return Err(self.malformed(format!("it printed more than {} MiB", Self::LARGEST >> 20)));
+            };
+            let status = group
+                .0
+                .wait()
+                .await
+                .map_err(|error| self.unreadable(error.to_string(), None))?;
+            match status.success() {
+                true => Ok(output),
+                false => Err(self.failed(status, &said, &output)),
+            }
+        };
+        let ended = tokio::time::timeout(self.deadline, run).await;
+        ended.unwrap_or_else(|_| {
+            let because = format!("it did not end within {} s", self.deadline.as_secs());
+            Err(self.unreadable(because, Some("it must not ask anybody: its input is empty")))
+        })
+    }
+
+    fn failed(&self, status: std::process::ExitStatus, said: &str, output: &[u8]) -> SecretError {
+        let mut because = match status.code() {
+            Some(code) => format!("it ended with {code}"),
+            None => "it was killed".to_owned(),
+        };
+        let said = said.trim();
+        // What it printed may be secrets, and some print the same twice.
+        if !said.is_empty() && !repeats(said, output) {
+            because = format!("{because}: {said}");
+        }
+        self.unreadable(because, None)
+    }
+
+    fn secrets(&self, output: &[u8]) -> Result<Secrets, SecretError> {
+        let text = std::str::from_utf8(output).map_err(|_| self.malformed("it printed what is not UTF-8"))?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let secrets = match text.trim_start().starts_with('{') {
+            true => self.json(text)?,
+            false => self.env(text)?,
+        };
+        // What sops writes when nobody asked it to decrypt.
+        let encrypted = |text: &SecretString| text.expose_secret().starts_with("ENC[AES256_GCM,");
+        match secrets.values.iter().find(|(_, text)| encrypted(text)) {
+            Some((name, _)) => Err(self.malformed(format!("`{name}` is still encrypted: sops decrypts with `-d`"))),
+            None => Ok(secrets),
+        }
+    }
+
+    fn json(&self, text: &str) -> Result<Secrets, SecretError> {
+        let object: BTreeMap<String, &RawValue> = serde_json::from_str(text).map_err(|error| {
+            // serde's message may quote what it read.
+            let (line, column) = (error.line(), error.column());
+            self.malformed(format!(
+                "what it printed is not a JSON object (line {line}, column {column})"
+            ))
+        })?;
+        let entries = crate::vault::Entries::of(&object);
+        // sops keeps its own notes beside the values.
+        let mut structures = entries.skipped.iter().filter(|skipped| skipped.name != "sops");
+        if let Some(skipped) = structures.next() {
+            let name: String = skipped.name.chars().filter(|c| !c.is_control()).take(40).collect();
+            return Err(self.malformed(format!("`{name}` is an object or a list, and a value is a text")));
+        }
+        let values = entries.values.iter().map(|(name, text)| (name.as_str(), text.clone()));
+        Ok(named(&self.name(), values))
+    }
+
+    fn env(&self, text: &str) -> Result<Secrets, SecretError> {
+        let (entries, diagnostics) = parse_secret_env(&self.name(), text);
+        if let Some(first) = diagnostics.iter().find(|diagnostic| diagnostic.is_error()) {
+            let place = first
+                .labels
+                .first()
+                .map(|label| format!("{}: ", label.span))
+                .unwrap_or_default();
+            return Err(SecretError::Malformed {
+                source_name: self.name(),
+                because: format!(
+                    "it printed neither a JSON object nor env lines: {place}{}",
+                    first.message
+                ),
+                diagnostics,
+            });
+        }
+        Ok(Secrets {
+            values: entries.into_iter().map(|entry| (entry.name, entry.value)).collect(),
+            warnings: diagnostics,
+        })
+    }
+}
+
+#[async_trait]
+impl SecretSource for ProgramSource {
+    fn name(&self) -> String {
+        format!("exec:{}", self.words.first().map_or("", String::as_str))
+    }
+
+    async fn read(&self) -> Result<Secrets, SecretError> {
+        let output = self.output().await?;
+        self.secrets(&output)
+    }
+}
+
+/// A program and what it started. They end when this is dropped.
+struct Group(Child);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // The leader itself is killed, and waited for, by tokio. Without an id it has ended; what it left behind goes on
+        // to live only if it has left the group.
+        #[cfg(unix)]
+        if let Some(id) = self
+            .0
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .and_then(rustix::process::Pid::from_raw)
+        {
+            let _ = rustix::process::kill_process_group(id, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+/// All of a stream, if it has no more than `limit` bytes.
+async fn bounded(stream: Option<impl AsyncRead + Unpin>, limit: usize) -> Option<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(8 << 10));
+    if let Some(stream) = stream {
+        let _ = stream.take(limit as u64 + 1).read_to_end(&mut bytes).await;
+    }
+    (bytes.len() <= limit).then_some(bytes)
+}
+
+/// The end of a stream, in one line; it is read to its end, so that nobody waits for a reader.
+async fn tail(stream: Option<impl AsyncRead + Unpin>) -> String {
+    let mut kept: Vec<u8> = Vec::new();
+    if let Some(mut stream) = stream {
+        let mut chunk = [0; 4096];
+        while let Ok(read @ 1..) = stream.read(&mut chunk).await {
+            kept.extend_from_slice(&chunk[..read]);
+            let surplus = kept.len().saturating_sub(MAX_SHOWN);
+            kept.drain(..surplus);
+        }
+    }
+    let text = String::from_utf8_lossy(&kept);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").chars().filter(|c| !c.is_control()).collect()
+}
+
+/// Whether an error output holds a line of what was printed.
+fn repeats(said: &str, output: &[u8]) -> bool {
+    const TELLING: usize = 6;
+    let output = String::from_utf8_lossy(output);
+    let pieces = output.split(|c: char| c.is_whitespace() || "=\"':,{}".contains(c));
+    pieces
+        .filter(|piece| piece.len() >= TELLING)
+        .any(|piece| said.contains(piece))
+}

@@ -6,12 +6,25 @@ use std::str::FromStr;
 /// A program and its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandLine {
-    /// The program: a name that is looked for in `PATH`, or a path.
+    /// The program: a name that is looked for in `PATH`, or a path seen from the project.
     pub program: String,
     /// Its arguments.
     pub arguments: Vec<String>,
 }
 
+impl CommandLine {
+    /// The program and its arguments; none when there is no program.
+    pub fn of(words: Vec<String>) -> Option<Self> {
+        let mut words = words.into_iter();
+        let program = words.next().filter(|program| !program.is_empty())?;
+        Some(Self {
+            program,
+            arguments: words.collect(),
+        })
+    }
+}
+
+/// Shows the program; arguments may be nobody's business.
 impl fmt::Display for CommandLine {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.program)
@@ -25,107 +38,111 @@ pub enum InvalidCommandLine {
     #[error("it names no program")]
     Empty,
     /// A quote without its end.
-    #[error("a quote is not closed")]
-    Quote,
-    /// A word that only a shell understands.
-    #[error("no shell reads it, so `{0}` means nothing: write a script and name that")]
-    Shell(&'static str),
+    #[error("the quote `{0}` has no end")]
+    Quote(char),
+    /// A backslash at the end.
+    #[error("nothing follows the last `\\`")]
+    Backslash,
+    /// What only a shell understands.
+    #[error("no shell reads it, so `{}` means nothing", .0.escape_default())]
+    Shell(char),
 }
-
-/// What a shell would act on.
-const SHELL_WORDS: &[&str] = &["|", "||", "&", "&&", ";", "<", ">", ">>", "2>&1"];
 
 impl FromStr for CommandLine {
     type Err = InvalidCommandLine;
 
     fn from_str(text: &str) -> Result<Self, InvalidCommandLine> {
-        let mut words = words(text)?.into_iter();
-        let program = words.next().filter(|program| !program.is_empty());
-        Ok(Self {
-            program: program.ok_or(InvalidCommandLine::Empty)?,
-            arguments: words.collect(),
-        })
+        Self::of(words(text)?).ok_or(InvalidCommandLine::Empty)
     }
 }
 
-/// Words parted by blanks; `'…'` is taken as it stands, in `"…"` and outside of quotes `\` takes the next character.
+/// What only a shell understands.
+const OPERATORS: &str = "|&;<>()$`*?{}~#\n";
+
+/// Splits at blanks. `'…'` is literal, `"…"` takes `\"` and `\\`, `\x` is `x`.
 fn words(text: &str) -> Result<Vec<String>, InvalidCommandLine> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
-    let mut plain = true;
     let mut characters = text.chars();
-    while let Some(c) = characters.next() {
-        if c.is_whitespace() {
-            push(&mut words, word.take(), plain)?;
-            plain = true;
-            continue;
-        }
-        let word = word.get_or_insert_default();
-        match c {
-            '\'' | '"' => {
-                plain = false;
-                quoted(&mut characters, c, word)?;
+    while let Some(character) = characters.next() {
+        match character {
+            ' ' | '\t' => words.extend(word.take()),
+            '\'' => {
+                let word = word.get_or_insert_default();
+                loop {
+                    match characters.next().ok_or(InvalidCommandLine::Quote('\''))? {
+                        '\'' => break,
+                        inner => word.push(inner),
+                    }
+                }
             }
-            '\\' => word.push(characters.next().ok_or(InvalidCommandLine::Quote)?),
-            other => word.push(other),
+            '"' => {
+                let word = word.get_or_insert_default();
+                loop {
+                    match characters.next().ok_or(InvalidCommandLine::Quote('"'))? {
+                        '"' => break,
+                        '\\' => match characters.next().ok_or(InvalidCommandLine::Quote('"'))? {
+                            escaped @ ('"' | '\\') => word.push(escaped),
+                            other => word.extend(['\\', other]),
+                        },
+                        '$' | '`' => return Err(InvalidCommandLine::Shell('$')),
+                        inner => word.push(inner),
+                    }
+                }
+            }
+            '\\' => {
+                let escaped = characters.next().ok_or(InvalidCommandLine::Backslash)?;
+                word.get_or_insert_default().push(escaped);
+            }
+            operator if OPERATORS.contains(operator) => return Err(InvalidCommandLine::Shell(operator)),
+            other => word.get_or_insert_default().push(other),
         }
     }
-    push(&mut words, word, plain)?;
+    words.extend(word);
     Ok(words)
-}
-
-fn quoted(characters: &mut std::str::Chars<'_>, quote: char, word: &mut String) -> Result<(), InvalidCommandLine> {
-    loop {
-        match characters.next().ok_or(InvalidCommandLine::Quote)? {
-            end if end == quote => return Ok(()),
-            '\\' if quote == '"' => word.push(characters.next().ok_or(InvalidCommandLine::Quote)?),
-            other => word.push(other),
-        }
-    }
-}
-
-fn push(words: &mut Vec<String>, word: Option<String>, plain: bool) -> Result<(), InvalidCommandLine> {
-    let Some(word) = word else { return Ok(()) };
-    match SHELL_WORDS.iter().find(|shell| plain && **shell == word) {
-        Some(shell) => Err(InvalidCommandLine::Shell(shell)),
-        None => {
-            words.push(word);
-            Ok(())
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parted(text: &str) -> Vec<String> {
-        let line: CommandLine = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
-        std::iter::once(line.program).chain(line.arguments).collect()
-    }
-
     #[test]
-    fn words_are_parted_as_a_shell_parts_them() {
-        assert_eq!(parted("  npx  playwright test "), ["npx", "playwright", "test"]);
-        assert_eq!(
-            parted(r#"a 'b c' "d \" e" f\ g '' "|""#),
-            ["a", "b c", "d \" e", "f g", "", "|"]
-        );
-        assert_eq!(parted("a --x='y z'$HOME"), ["a", "--x=y z$HOME"]);
-    }
-
-    #[test]
-    fn what_needs_a_shell_or_has_no_end_is_refused() {
-        for (text, error) in [
-            ("", InvalidCommandLine::Empty),
-            ("''", InvalidCommandLine::Empty),
-            ("a 'b", InvalidCommandLine::Quote),
-            ("a \"b", InvalidCommandLine::Quote),
-            ("a \\", InvalidCommandLine::Quote),
-            ("a | b", InvalidCommandLine::Shell("|")),
-            ("a > b", InvalidCommandLine::Shell(">")),
+    fn words_are_what_a_shell_would_make_of_them() {
+        for (text, words) in [
+            ("sops -d secrets/prod.json", &["sops", "-d", "secrets/prod.json"][..]),
+            ("  op\titem  get ", &["op", "item", "get"]),
+            (
+                r#"a 'b  $c' "d \"e\" \n" f\ g h"i"'j'"#,
+                &["a", "b  $c", "d \"e\" \\n", "f g", "hij"],
+            ),
+            ("a '' \"\"", &["a", "", ""]),
+            ("sh -c 'sops -d x | jq .'", &["sh", "-c", "sops -d x | jq ."]),
+            ("a --x=é", &["a", "--x=é"]),
         ] {
-            assert_eq!(text.parse::<CommandLine>(), Err(error), "{text}");
+            let line: CommandLine = text.parse().expect(text);
+            let parted: Vec<_> = std::iter::once(line.program).chain(line.arguments).collect();
+            assert_eq!(parted, words, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_only_a_shell_understands_is_refused() {
+        for text in [
+            "a | b",
+            "a > b",
+            "a $HOME",
+            "a \"$HOME\"",
+            "a `b`",
+            "a; b",
+            "a && b",
+            "a *.env",
+            "~/a",
+        ] {
+            let refused = text.parse::<CommandLine>().expect_err(text);
+            assert!(refused.to_string().contains("no shell"), "{text}");
+        }
+        for text in ["", "  ", "'' a", "a 'b", "a \"b", "a \"b\\", "a \\"] {
+            assert!(text.parse::<CommandLine>().is_err(), "{text}");
         }
     }
 }

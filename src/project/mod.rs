@@ -29,7 +29,6 @@ mod test_settings;
 #[cfg(test)]
 mod tests;
 mod vault;
-mod words;
 
 pub use assets::AssetFile;
 pub use command_line::{CommandLine, InvalidCommandLine};

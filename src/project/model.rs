@@ -350,7 +350,7 @@ pub enum SecretReference {
     /// `vault:PATH`: the keys of a path of a KV engine, as `vault kv get PATH` shows them.
     Vault(String),
     /// `exec:PROGRAM ARGUMENTS`: what a program prints. Its words; never empty.
-    Program(Vec<String>),
+    Program(CommandLine),
 }
 
 impl fmt::Display for SecretReference {
@@ -360,7 +360,7 @@ impl fmt::Display for SecretReference {
             Self::Environment(prefix) => write!(formatter, "env:{prefix}"),
             Self::Vault(path) => write!(formatter, "vault:{path}"),
             // Arguments may be many, and may say more than a message should.
-            Self::Program(words) => write!(formatter, "exec:{}", words.first().map_or("", String::as_str)),
+            Self::Program(command) => write!(formatter, "exec:{command}"),
         }
     }
 }

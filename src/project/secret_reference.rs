@@ -1,10 +1,9 @@
 //! `secrets`: where a stage's secrets come from, as written.
 
-use super::SecretReference;
 use super::read::Value;
 use super::signing::is_variable;
 use super::vault::is_path;
-use super::words;
+use super::{CommandLine, SecretReference};
 
 pub(super) fn read(value: &Value<'_>) -> Option<SecretReference> {
     if value.is_table() {
@@ -19,9 +18,9 @@ pub(super) fn read(value: &Value<'_>) -> Option<SecretReference> {
             "write a prefix: `\"env:STAGING_\"` gives `DB_PASSWORD` from `STAGING_DB_PASSWORD`".to_owned(),
         ),
         Some(("vault", path)) => vault(value, path),
-        Some(("exec", command)) => match words::split(command) {
-            Ok(words) => Some(SecretReference::Program(words)),
-            Err(problem) => value.refuse(
+        Some(("exec", command)) => match command.parse() {
+            Ok(command) => Some(SecretReference::Program(command)),
+            Err::<CommandLine, _>(problem) => value.refuse(
                 format!("`exec:` can't run this: {problem}"),
                 "quote what belongs together, or run a shell: `\"exec:sh -c 'sops -d secrets/prod.env'\"`".to_owned(),
             ),
@@ -54,10 +53,9 @@ fn read_program(value: &Value<'_>) -> Option<SecretReference> {
     let list = list?;
     let items = list.list()?;
     let words: Option<Vec<String>> = items.iter().map(|word| word.text().map(str::to_owned)).collect();
-    let words = words?;
-    match words.first() {
-        Some(program) if !program.is_empty() => Some(SecretReference::Program(words)),
-        _ => list.refuse("`exec` names no program", None),
+    match CommandLine::of(words?) {
+        Some(command) => Some(SecretReference::Program(command)),
+        None => list.refuse("`exec` names no program", None),
     }
 }
 
@@ -85,7 +83,10 @@ mod tests {
         let found = secrets(
             "[\"vault:secret/iam/dev\", \"exec:sops -d 'my secrets.json'\", { exec = [\"op\", \"item get\"] }, \"env:DEV_\", \"file:x\"]",
         );
-        let words = |words: &[&str]| SecretReference::Program(words.iter().map(|word| (*word).to_owned()).collect());
+        let words = |words: &[&str]| {
+            let words = words.iter().map(|word| (*word).to_owned()).collect();
+            SecretReference::Program(CommandLine::of(words).expect("a program"))
+        };
         let expected = vec![
             SecretReference::Vault("secret/iam/dev".to_owned()),
             words(&["sops", "-d", "my secrets.json"]),

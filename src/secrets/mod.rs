@@ -121,7 +121,7 @@ pub fn open(
         SecretReference::File(path) => Box::new(FileSource::new(root, path)),
         SecretReference::Environment(prefix) => Box::new(EnvironmentSource::new(prefix, variables)),
         SecretReference::Vault(path) => Box::new(VaultSource::new(Arc::clone(vault), path)),
-        SecretReference::Program(words) => Box::new(ProgramSource::new(root, words)),
+        SecretReference::Program(command) => Box::new(ProgramSource::new(root, command)),
     }
 }
 

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::vault::named;
 use super::{SecretError, SecretSource, Secrets};
+use crate::project::CommandLine;
 use crate::values::parse_secret_env;
 
 /// A program; its standard output is a JSON object or env lines.
@@ -22,7 +23,7 @@ use crate::values::parse_secret_env;
 /// group of its own, which ends with it.
 pub struct ProgramSource {
     root: Utf8PathBuf,
-    words: Vec<String>,
+    command: CommandLine,
     deadline: Duration,
 }
 
@@ -40,10 +41,10 @@ impl ProgramSource {
     pub const DEADLINE: Duration = Duration::from_secs(60);
 
     /// A program and its arguments, seen from the project's root.
-    pub fn new(root: &Utf8Path, words: &[String]) -> Self {
+    pub fn new(root: &Utf8Path, command: &CommandLine) -> Self {
         Self {
             root: root.to_owned(),
-            words: words.to_vec(),
+            command: command.clone(),
             deadline: Self::DEADLINE,
         }
     }
@@ -66,9 +67,7 @@ impl ProgramSource {
 
     /// Starts it. A program without a slash is looked up in `PATH`, one with a slash is seen from the project's root.
     fn start(&self) -> Result<Group, SecretError> {
-        let [program, arguments @ ..] = self.words.as_slice() else {
-            return Err(self.malformed("it names no program"));
-        };
+        let CommandLine { program, arguments } = &self.command;
         let path = match program.contains('/') {
             // Against the working folder of this process, not of the new one.
             true => self
@@ -201,7 +200,7 @@ impl ProgramSource {
 #[async_trait]
 impl SecretSource for ProgramSource {
     fn name(&self) -> String {
-        format!("exec:{}", self.words.first().map_or("", String::as_str))
+        format!("exec:{}", self.command)
     }
 
     async fn read(&self) -> Result<Secrets, SecretError> {

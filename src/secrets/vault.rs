@@ -53,9 +53,9 @@ impl SecretSource for VaultSource {
             .entries(&self.path)
             .await
             .map_err(|error| self.failed(&error))?;
-        let structures = entries.skipped.iter().map(|skipped| skipped.name.as_str());
+        let mut structures = entries.skipped.iter().map(|skipped| skipped.name.as_str());
         // What can't be a parameter may be anything; under a parameter's name it was meant as one.
-        if let Some(name) = structures.filter(|name| name.parse::<ParameterName>().is_ok()).next() {
+        if let Some(name) = structures.find(|name| name.parse::<ParameterName>().is_ok()) {
             return Err(SecretError::Unusable {
                 source_name: self.name(),
                 because: format!("`{name}` is an object or a list there, and a value is a text"),

@@ -348,10 +348,7 @@ async fn victim() {
     spec.network = Some(network.clone());
     let id = engine.create(&spec).await.expect("made");
     engine.start(&id).await.expect("started");
-    #[expect(clippy::print_stdout, reason = "the other process reads it")]
-    {
-        println!("\nvictim {} {}", id.0, network.0);
-    }
+    println!("\nvictim {} {}", id.0, network.0);
     std::future::pending::<()>().await;
 }
 

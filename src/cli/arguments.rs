@@ -212,9 +212,14 @@ pub(crate) struct Build {
 }
 
 /// Test a digest with a stage's values and record the result
+///
+/// `kind = "engine"` under `[stage.test]` starts it in Docker or Podman with the stage's values and secrets, waits until
+/// it is healthy, and runs the stage's suites. An engine that does not answer is exit 3, and nothing is recorded.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   iamship test dev                        what dev runs now
+  iamship test dev --suite oidc           only one of its suites
+  iamship test dev --dry-run              test, but record nothing
   iamship test staging --digest sha256:…  another digest, with staging's values")]
 pub(crate) struct Test {
     /// Whose values are taken
@@ -222,6 +227,9 @@ pub(crate) struct Test {
     /// A digest or version; what the stage runs now when absent
     #[arg(long, value_name = "DIGEST|VERSION")]
     pub(crate) digest: Option<String>,
+    /// Only this one of the stage's suites; may be given several times
+    #[arg(long = "suite", value_name = "NAME")]
+    pub(crate) suites: Vec<String>,
     /// Test, but record nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -6,13 +6,18 @@ use super::Outcome;
 use super::arguments::{Format, Test};
 use super::connect::yes_or_no;
 use super::shell::{Paint, Shell};
-use crate::attest::predicate::{CheckOutcome, Outcome as Ended};
+use crate::attest::predicate::Outcome as Ended;
 use crate::image::Digest;
 use crate::ops::Context;
-use crate::ops::test::{self, Report};
+use crate::ops::test::{self, Check, Report, SuiteReport, Wish};
 
 pub(super) async fn run(arguments: &Test, context: &Context<'_>, shell: &Shell) -> Outcome {
-    let report = test::run(context, &arguments.stage, arguments.digest.as_deref()).await?;
+    let wish = Wish {
+        digest: arguments.digest.clone(),
+        suites: arguments.suites.clone(),
+        is_recorded: !arguments.dry_run,
+    };
+    let report = test::run(context, &arguments.stage, &wish).await?;
     let record = if arguments.dry_run {
         None
     } else {
@@ -23,52 +28,140 @@ pub(super) async fn run(arguments: &Test, context: &Context<'_>, shell: &Shell) 
 
 /// The answer of `test` and of `attest tested`.
 pub(super) fn tell(schema: &str, stage: &str, report: &Report, record: Option<Digest>, shell: &Shell) -> Outcome {
-    let result = if report.passed() { "passed" } else { "failed" };
     if shell.format() == Format::Json {
-        shell.json(&json!({
-            "schema": schema,
-            "stage": stage,
-            "digest": report.digest,
-            "suite": report.suite,
-            "result": result,
-            "checks": report.checks.iter().map(document).collect::<Vec<_>>(),
-            "url": report.url,
-            "record": record,
-        }));
+        shell.json(&document(schema, stage, report, record));
         return yes_or_no(report.passed());
     }
-    let paint = if report.passed() { Paint::Good } else { Paint::Bad };
+    let word = word(report.passed());
     shell.answer(format!(
         "{}  {} of {} in `{stage}`",
-        shell.paint(result, paint),
-        report.suite,
+        shell.paint(word, paint(report.passed())),
+        report.suite_names().replace(',', ", "),
         report.digest
     ));
-    for check in &report.checks {
-        let good = check.result != Ended::Failed;
-        let mark = if good {
-            shell.paint("ok", Paint::Good)
-        } else {
-            shell.paint("FAILED", Paint::Bad)
-        };
-        let detail = check.detail.as_deref().unwrap_or_default();
-        shell.answer(format!(
-            "  {mark}  {}  {}",
-            check.name,
-            shell.paint(detail, if good { Paint::Faint } else { Paint::Strong })
-        ));
+    let several = report.suites.len() > 1;
+    let common = report.suites.iter().take(1).flat_map(|suite| &suite.checks);
+    for check in common.filter(|check| check.is_common) {
+        line(check, "  ", shell);
+    }
+    for suite in &report.suites {
+        let own: Vec<_> = suite.checks.iter().filter(|check| !check.is_common).collect();
+        if several && !own.is_empty() {
+            shell.answer(format!(
+                "  {}  {}",
+                shell.paint(self::word(suite.passed()), paint(suite.passed())),
+                suite.name
+            ));
+        }
+        for check in own {
+            line(check, if several { "    " } else { "  " }, shell);
+        }
+    }
+    for tail in &report.tails {
+        shell.aside(format!("\nthe last lines of {}:", tail.of));
+        for line in &tail.lines {
+            shell.aside(format!("  {line}"));
+        }
+        if tail.lines.is_empty() {
+            shell.aside("  (it wrote nothing)");
+        }
     }
     match record {
         Some(record) => shell.note(format!("recorded as {record}")),
         None => shell.note("not recorded"),
     }
+    if !report.passed() && schema == "iamship.test/v1" {
+        shell.help(format!(
+            "mend it, then `iamship build`, or test again: iamship test {stage} --digest {}",
+            report.digest
+        ));
+    }
     yes_or_no(report.passed())
 }
 
-fn document(check: &CheckOutcome) -> Value {
+fn word(passed: bool) -> &'static str {
+    if passed { "passed" } else { "failed" }
+}
+
+fn paint(passed: bool) -> Paint {
+    if passed { Paint::Good } else { Paint::Bad }
+}
+
+fn line(check: &Check, indent: &str, shell: &Shell) {
+    let (mark, shade) = match check.result {
+        Ended::Passed => (shell.paint("ok", Paint::Good), Paint::Faint),
+        Ended::Warned => (shell.paint("ok?", Paint::Warning), Paint::Faint),
+        Ended::Failed => (shell.paint("FAILED", Paint::Bad), Paint::Strong),
+    };
+    let Some(miss) = &check.miss else {
+        let detail = check.detail.as_deref().unwrap_or_default();
+        shell.answer(format!(
+            "{indent}{mark}  {}  {}",
+            check.name,
+            shell.paint(detail, shade)
+        ));
+        return;
+    };
+    // What the detail says before it, if anything: how long it was waited for.
+    let whole = miss.to_string();
+    let before = check
+        .detail
+        .as_deref()
+        .and_then(|detail| detail.strip_suffix(whole.as_str()));
+    let before = before.unwrap_or_default().trim_end_matches(": ");
+    shell.answer(format!("{indent}{mark}  {}  {}", check.name, shell.paint(before, shade)).trim_end());
+    for (word, text) in [
+        ("asked", &miss.asked),
+        ("came", &miss.came),
+        ("expected", &miss.expected),
+    ] {
+        shell.answer(format!("{indent}    {word:<8}  {}", shell.paint(text, shade)));
+    }
+}
+
+fn document(schema: &str, stage: &str, report: &Report, record: Option<Digest>) -> Value {
+    let checks = report.suites.iter().flat_map(|suite| {
+        let checks = suite.checks.iter();
+        checks.map(|check| check_document(suite, check))
+    });
+    let suites = report.suites.iter().map(|suite| {
+        json!({
+            "suite": suite.name,
+            "result": word(suite.passed()),
+        })
+    });
+    let logs = report
+        .tails
+        .iter()
+        .map(|tail| json!({ "of": tail.of, "lines": tail.lines }));
     json!({
-        "name": check.name,
-        "result": if check.result == Ended::Failed { "failed" } else { "passed" },
-        "detail": check.detail,
+        "schema": schema,
+        "stage": stage,
+        "digest": report.digest,
+        "suite": report.suite_names(),
+        "result": word(report.passed()),
+        "checks": checks.collect::<Vec<_>>(),
+        "suites": suites.collect::<Vec<_>>(),
+        "logs": logs.collect::<Vec<_>>(),
+        "url": report.url,
+        "record": record,
     })
+}
+
+fn check_document(suite: &SuiteReport, check: &Check) -> Value {
+    let mut document = json!({
+        "suite": suite.name,
+        "name": check.name,
+        "result": word(!check.has_failed()),
+        "detail": check.detail,
+    });
+    if check.result == Ended::Warned {
+        document["doubtful"] = json!(true);
+    }
+    if let Some(miss) = &check.miss {
+        document["asked"] = json!(miss.asked);
+        document["came"] = json!(miss.came);
+        document["expected"] = json!(miss.expected);
+    }
+    document
 }

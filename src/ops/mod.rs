@@ -34,8 +34,10 @@ pub mod render;
 pub mod rollback;
 mod sbom;
 mod stage_move;
+mod static_test;
 pub mod status;
 pub mod test;
+mod trial;
 pub mod verify;
 mod view;
 

@@ -1,75 +1,118 @@
 //! `test` and `attest tested`: what happened to a digest in a stage, signed.
 
-use std::io::Cursor;
-
 use jiff::{Timestamp, ToSpan as _};
 use secrecy::ExposeSecret as _;
 
 use super::inputs::{self, StageReading};
-use super::promote::{current, value_problems};
+use super::load_image::load_image;
+use super::promote::current;
 use super::record::write_record;
+use super::trial::{Trial, environment};
 use super::view::{self, View, digest_of, ledger_location, required_manifest};
-use super::{Context, OpsError, junit};
-use crate::attest::predicate::{CheckOutcome, Outcome, TestResult};
+use super::{Context, OpsError, junit, static_test};
+use crate::attest::predicate::{Outcome, TestResult};
 use crate::attest::{Predicate, Record, RecordKind, Statement};
-use crate::bundle::Bundle;
-use crate::checks::{self, StageInput};
-use crate::diagnostic::{Diagnostic, Source};
-use crate::image::{Digest, LayerBounds, Manifest, config_layer, read_layer_files};
-use crate::project::{Permission, Project, Stage, check_suite_name};
+use crate::diagnostic::nearest;
+use crate::image::{Digest, Manifest};
+use crate::project::{Permission, Stage, TestKind, check_suite_name};
 use crate::promotion::TestFacts;
-use crate::store::read_blob;
-use crate::values::{Contract, fingerprint};
+use crate::values::{Contract, Redactor, Value, fingerprint};
 
-/// The largest compressed configuration layer that is read: 256 MiB.
-const MAX_LAYER_BYTES: u64 = 256 << 20;
-/// How many findings a check's detail names.
-const MAX_DETAILS: usize = 20;
+pub use super::trial::{Check, Tail};
 
-/// What a suite found.
+/// What is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Wish {
+    /// A digest or version; what the stage runs now when absent.
+    pub digest: Option<String>,
+    /// Of the stage's suites only these; all when empty.
+    pub suites: Vec<String>,
+    /// Whether the result will be recorded: then the key must be there before anything is started.
+    pub is_recorded: bool,
+}
+
+/// What the suites found.
 pub struct Report {
     /// The image.
     pub digest: Digest,
-    /// The suite.
-    pub suite: String,
-    /// What was looked at, in order.
-    pub checks: Vec<CheckOutcome>,
-    /// How it ended.
-    pub outcome: Outcome,
+    /// The suites, in order; never empty.
+    pub suites: Vec<SuiteReport>,
     /// Where to read more.
     pub url: Option<String>,
+    /// The newest of what was written, where something failed that was started.
+    pub tails: Vec<Tail>,
     subject: Manifest,
-    contract: Contract,
-    reading: StageReading,
-    /// When the newest result of the suite, if there is one, was told.
-    newest: Option<Timestamp>,
-}
-
-impl Report {
-    /// Whether it passed.
-    pub fn passed(&self) -> bool {
-        self.outcome != Outcome::Failed
-    }
-}
-
-/// A digest in a stage, its contract and the stage's values.
-struct Subject<'p> {
-    stage: &'p Stage,
-    view: View,
-    manifest: Manifest,
     contract: Contract,
     reading: StageReading,
     /// The newest result of each suite so far.
     tests: Vec<TestFacts>,
 }
 
-impl Subject<'_> {
-    fn newest(&self, suite: &str) -> Option<Timestamp> {
-        self.tests
-            .iter()
-            .find(|facts| facts.suite == suite)
-            .map(|facts| facts.at)
+/// What one suite found.
+pub struct SuiteReport {
+    /// Its name.
+    pub name: String,
+    /// What was looked at, in order.
+    pub checks: Vec<Check>,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+impl SuiteReport {
+    fn of(name: String, checks: Vec<Check>) -> Self {
+        let failed = checks.iter().any(Check::has_failed);
+        Self {
+            name,
+            checks,
+            outcome: if failed { Outcome::Failed } else { Outcome::Passed },
+        }
     }
+
+    /// Whether it passed.
+    pub fn passed(&self) -> bool {
+        self.outcome != Outcome::Failed
+    }
+}
+
+impl Report {
+    /// Whether all suites passed.
+    pub fn passed(&self) -> bool {
+        self.suites.iter().all(SuiteReport::passed)
+    }
+
+    /// The suites' names, parted by commas.
+    pub fn suite_names(&self) -> String {
+        let names: Vec<_> = self.suites.iter().map(|suite| suite.name.as_str()).collect();
+        names.join(",")
+    }
+
+    fn new(subject: Subject<'_>, suites: Vec<SuiteReport>) -> Self {
+        Self {
+            digest: subject.manifest.digest(),
+            suites,
+            url: None,
+            tails: Vec::new(),
+            subject: subject.manifest,
+            contract: subject.contract,
+            reading: subject.reading,
+            tests: subject.tests,
+        }
+    }
+
+    fn newest(&self, suite: &str) -> Option<Timestamp> {
+        let mut facts = self.tests.iter();
+        facts.find(|facts| facts.suite == suite).map(|facts| facts.at)
+    }
+}
+
+/// A digest in a stage, its contract and the stage's values.
+pub(super) struct Subject<'p> {
+    pub(super) stage: &'p Stage,
+    pub(super) view: View,
+    pub(super) manifest: Manifest,
+    pub(super) contract: Contract,
+    pub(super) reading: StageReading,
+    tests: Vec<TestFacts>,
 }
 
 /// The digest that is meant (what the stage runs when none is named), with its signed contract.
@@ -125,26 +168,89 @@ pub(super) fn nothing_there(context: &Context<'_>, stage: &Stage) -> OpsError {
     }
 }
 
-/// Runs the stage's own suite: resolves the digest's whole configuration with the stage's values, as the server would.
-/// Records nothing.
-pub async fn run(context: &Context<'_>, stage: &str, digest: Option<&str>) -> Result<Report, OpsError> {
-    let subject = subject(context, stage, digest).await?;
+/// Runs the stage's suites. Records nothing.
+///
+/// Everything that can be seen without starting the server comes first, and where it fails nothing is started.
+pub async fn run(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<Report, OpsError> {
+    let suites = suites(view::stage(context, stage)?, wish)?;
+    if wish.is_recorded {
+        context.keys.signing_key(Permission::Test).await?;
+    }
+    let subject = subject(context, stage, wish.digest.as_deref()).await?;
     let short = subject.manifest.digest().short();
     context.step(format!("testing {short} with the values of `{}`", subject.stage.name));
-    let files = read_configuration(context, &subject).await?;
-    let checks = static_checks(context, &subject, files)?;
-    let failed = checks.iter().any(|check| check.result == Outcome::Failed);
+    let resolved = static_test::run(context, &subject).await?;
+    let sound = !resolved.iter().any(Check::has_failed);
+    if subject.stage.test.kind == TestKind::Engine && sound {
+        return run_in_engine(context, subject, suites, resolved).await;
+    }
+    let reports = suites.into_iter().map(|suite| SuiteReport::of(suite, resolved.clone()));
+    let reports = reports.collect();
+    Ok(Report::new(subject, reports))
+}
+
+/// The suites that are meant, in the stage's order.
+fn suites(stage: &Stage, wish: &Wish) -> Result<Vec<String>, OpsError> {
+    let own = &stage.test.suites;
+    if let Some(unknown) = wish.suites.iter().find(|suite| !own.contains(suite)) {
+        let failure = OpsError::input(format!("`{}` has no suite `{unknown}`", stage.name));
+        return Err(match nearest(unknown, own.iter().map(String::as_str)) {
+            Some(meant) => failure.help(format!("did you mean `{meant}`?")),
+            None => failure.help(format!("its suites: {}", own.join(", "))),
+        });
+    }
+    let is_meant = |suite: &&String| wish.suites.is_empty() || wish.suites.contains(suite);
+    Ok(own.iter().filter(is_meant).cloned().collect())
+}
+
+async fn run_in_engine(
+    context: &Context<'_>,
+    subject: Subject<'_>,
+    suites: Vec<String>,
+    resolved: Vec<Check>,
+) -> Result<Report, OpsError> {
+    let (run, values) = (&context.project.server.run, subject.reading.values());
+    let environment = environment(run, subject.stage, &subject.contract, values);
+    let engine = context.engines.connect().await?;
+    let (store, manifest) = (&subject.view.store, &subject.manifest);
+    let loaded = load_image(context.events, &*engine, store, manifest, &context.project.name).await?;
+    let given = values.iter().map(|(_, value)| value).filter(|value| value.is_secret());
+    let made = environment
+        .iter()
+        .filter(|(name, _)| is_secret(&subject.contract, name));
+    let made = made.map(|(_, text)| text.expose_secret());
+    let redactor = Redactor::new(given.map(Value::expose).chain(made));
+    let trial = Trial {
+        context,
+        engine: &*engine,
+        image: loaded.id,
+        digest: manifest.digest(),
+        stage: subject.stage,
+        values,
+        contract: &subject.contract,
+        redactor,
+        environment,
+        suites: &suites,
+    };
+    let tried = trial.run().await?;
+    let mut common = resolved;
+    common.extend(tried.start.into_iter().map(|check| Check {
+        is_common: true,
+        ..check
+    }));
+    let reports = tried.suites.into_iter().map(|(suite, checks)| {
+        let all = common.iter().cloned().chain(checks).collect();
+        SuiteReport::of(suite, all)
+    });
+    let reports = reports.collect();
     Ok(Report {
-        digest: subject.manifest.digest(),
-        suite: subject.stage.test.suites[0].clone(),
-        outcome: if failed { Outcome::Failed } else { Outcome::Passed },
-        checks,
-        url: None,
-        newest: subject.newest(&subject.stage.test.suites[0]),
-        subject: subject.manifest,
-        contract: subject.contract,
-        reading: subject.reading,
+        tails: tried.tails,
+        ..Report::new(subject, reports)
     })
+}
+
+fn is_secret(contract: &Contract, name: &str) -> bool {
+    contract.get(name).is_some_and(|parameter| parameter.secret)
 }
 
 /// A result that came from elsewhere.
@@ -180,25 +286,25 @@ pub async fn take_over(
         (None, None) => return Err(OpsError::input("how did it end?").help("--result passed, or --report FILE")),
     };
     let subject = subject(context, stage, digest).await?;
-    Ok(Report {
-        digest: subject.manifest.digest(),
-        newest: subject.newest(&result.suite),
-        suite: result.suite,
+    let suite = SuiteReport {
+        name: result.suite,
         checks: report.map(outcomes).unwrap_or_default(),
         outcome: if passed { Outcome::Passed } else { Outcome::Failed },
+    };
+    Ok(Report {
         url: result.url,
-        subject: subject.manifest,
-        contract: subject.contract,
-        reading: subject.reading,
+        ..Report::new(subject, vec![suite])
     })
 }
 
-fn outcomes(report: junit::Report) -> Vec<CheckOutcome> {
+fn outcomes(report: junit::Report) -> Vec<Check> {
     let each = |names: Vec<String>, result| {
-        names.into_iter().map(move |name| CheckOutcome {
+        names.into_iter().map(move |name| Check {
             name,
             result,
             detail: None,
+            miss: None,
+            is_common: false,
         })
     };
     each(report.failed, Outcome::Failed)
@@ -206,7 +312,7 @@ fn outcomes(report: junit::Report) -> Vec<CheckOutcome> {
         .collect()
 }
 
-/// Signs and writes the result; its record's digest is the answer.
+/// Signs and writes the results, one statement a suite and all in one record; the record's digest is the answer.
 pub async fn record(context: &Context<'_>, stage: &str, report: &Report) -> Result<Digest, OpsError> {
     let stage = view::stage(context, stage)?;
     let (key, fingerprint_key) = futures::try_join!(
@@ -215,21 +321,24 @@ pub async fn record(context: &Context<'_>, stage: &str, report: &Report) -> Resu
     )?;
     let secret = fingerprint_key.as_ref().map(|key| key.expose_secret());
     let values = fingerprint(stage.name.as_str(), &report.contract, report.reading.values(), secret);
-    let result = TestResult {
-        outcome: report.outcome,
-        stage: stage.name.clone(),
-        stage_definition: None,
-        suite: report.suite.clone(),
-        values,
-        checks: report.checks.clone(),
-        at: later_than(report.newest, context.now()),
-        by: context.actor.to_owned(),
-        url: report.url.clone(),
-    };
     let location = ledger_location(stage);
     let store = context.store(location)?;
-    let statement = Statement::about(location.to_string(), report.digest, Predicate::TestResult(result));
-    let envelopes = key.envelopes(&[statement]).await?;
+    let statement = |suite: &SuiteReport| {
+        let result = TestResult {
+            outcome: suite.outcome,
+            stage: stage.name.clone(),
+            stage_definition: None,
+            suite: suite.name.clone(),
+            values: values.clone(),
+            checks: suite.checks.iter().map(Check::outcome).collect(),
+            at: later_than(report.newest(&suite.name), context.now()),
+            by: context.actor.to_owned(),
+            url: report.url.clone(),
+        };
+        Statement::about(location.to_string(), report.digest, Predicate::TestResult(result))
+    };
+    let statements: Vec<_> = report.suites.iter().map(statement).collect();
+    let envelopes = key.envelopes(&statements).await?;
     let record = Record::new(RecordKind::Tested, &report.subject.descriptor(), &envelopes);
     let tag = record.tag();
     context.step("recording the result");
@@ -244,147 +353,4 @@ pub async fn record(context: &Context<'_>, stage: &str, report: &Report) -> Resu
 /// behind, must still come after the first.
 fn later_than(newest: Option<Timestamp>, now: Timestamp) -> Timestamp {
     newest.map_or(now, |newest| now.max(newest.saturating_add(1.second()).unwrap_or(now)))
-}
-
-/// The configuration files of a digest, from the layer itself: what was built counts, not the working tree.
-async fn read_configuration(context: &Context<'_>, subject: &Subject<'_>) -> Result<Vec<Source>, OpsError> {
-    let store = &*subject.view.store;
-    let images = match subject.manifest.index() {
-        None => vec![subject.manifest.clone()],
-        Some(index) => {
-            let mut images = Vec::new();
-            for entry in &index.manifests {
-                images.push(required_manifest(store, entry.digest).await?);
-            }
-            images
-        }
-    };
-    let mut layers = images.iter().map(config_layer);
-    let unusable = |why: &str| OpsError::world(format!("{} {why}", subject.manifest.digest()));
-    let first = layers
-        .next()
-        .flatten()
-        .ok_or_else(|| unusable("has no configuration layer"))?;
-    if layers.any(|layer| layer.map(|layer| layer.digest) != Some(first.digest)) {
-        return Err(unusable("has different configurations for its platforms"));
-    }
-    let bytes = read_blob(store, first, MAX_LAYER_BYTES).await?;
-    let files = tokio::task::spawn_blocking(move || read_layer_files(Cursor::new(bytes), &LayerBounds::default()))
-        .await
-        .map_err(|error| OpsError::world(format!("reading the layer broke off: {error}")))?
-        .map_err(|error| unusable(&format!("has a configuration layer that can't be read: {error}")))?;
-    let folder = context.project.server.config.folder.trim_end_matches('/');
-    let text =
-        |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| unusable("has a configuration file that is not UTF-8"));
-    files
-        .into_iter()
-        .map(|(path, bytes)| {
-            let path = path.to_string();
-            let name = path
-                .strip_prefix(folder)
-                .unwrap_or(&path)
-                .trim_start_matches('/')
-                .to_owned();
-            Ok(Source::new(name, text(bytes)?))
-        })
-        .collect()
-}
-
-/// Everything that can be seen without starting the server.
-fn static_checks(
-    context: &Context<'_>,
-    subject: &Subject<'_>,
-    files: Vec<Source>,
-) -> Result<Vec<CheckOutcome>, OpsError> {
-    let project = context.project;
-    let (bundle, found) = Bundle::read(files, &project.server);
-    let read = check("configuration", errors(&found), || {
-        format!("{} files read", bundle.files().len())
-    });
-    let own = checks::contract(project, &bundle)?;
-    let contract = check("contract", contract_problems(&own, &subject.contract), || {
-        format!("{} parameters, as signed", own.parameters.len())
-    });
-    let values = check(
-        "values",
-        value_problems(context, &subject.contract, &subject.reading),
-        || format!("`{}` gives every parameter a value that fits", subject.stage.name),
-    );
-    let lookup =
-        |name: &crate::profile::ParameterName| subject.reading.values().get(name).map(crate::values::Value::expose);
-    let filled = match bundle.fill(&lookup) {
-        Ok(_) => Vec::new(),
-        Err(diagnostics) => errors(&diagnostics),
-    };
-    let resolves = check("resolves", filled, || "valid with these values".to_owned());
-    let dangling = dangling(project, &bundle, &own);
-    let references = check("references", errors(&dangling), || {
-        match dangling.iter().filter(|found| !found.is_error()).count() {
-            0 => "every id is defined".to_owned(),
-            open => format!("every id is defined, but for {open} that files may define: see `iamship check`"),
-        }
-    });
-    Ok(vec![read, contract, values, resolves, references])
-}
-
-fn check(name: &str, problems: Vec<String>, good: impl FnOnce() -> String) -> CheckOutcome {
-    let (result, detail) = match problems.as_slice() {
-        [] => (Outcome::Passed, good()),
-        problems => {
-            let mut detail = problems
-                .iter()
-                .take(MAX_DETAILS)
-                .cloned()
-                .collect::<Vec<_>>()
-                .join("; ");
-            if problems.len() > MAX_DETAILS {
-                detail = format!("{detail}; and {} more", problems.len() - MAX_DETAILS);
-            }
-            (Outcome::Failed, detail)
-        }
-    };
-    CheckOutcome {
-        name: name.to_owned(),
-        result,
-        detail: Some(detail),
-    }
-}
-
-/// The sentences of what is an error, with its place.
-fn errors(diagnostics: &[Diagnostic]) -> Vec<String> {
-    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.is_error());
-    errors
-        .map(|diagnostic| match diagnostic.labels.first() {
-            Some(label) => format!("{} ({})", diagnostic.message, label.span),
-            None => diagnostic.message.clone(),
-        })
-        .collect()
-}
-
-/// The signed contract must ask for what the layer asks for: nobody may sign away a parameter.
-fn contract_problems(own: &Contract, signed: &Contract) -> Vec<String> {
-    let lacks = |contract: &Contract, name: &str| contract.get(name).is_none();
-    let unsigned = own
-        .parameters
-        .iter()
-        .filter(|parameter| lacks(signed, parameter.name.as_str()));
-    let unused = signed
-        .parameters
-        .iter()
-        .filter(|parameter| lacks(own, parameter.name.as_str()));
-    unsigned
-        .map(|parameter| format!("`{}` is asked for and not in the signed contract", parameter.name))
-        .chain(unused.map(|parameter| format!("`{}` is in the signed contract and not asked for", parameter.name)))
-        .collect()
-}
-
-fn dangling(project: &Project, bundle: &Bundle, contract: &Contract) -> Vec<Diagnostic> {
-    let stages: &[StageInput] = &[];
-    checks::references(&checks::Context {
-        project,
-        bundle,
-        contract,
-        stages,
-        all_stages: stages,
-    })
 }

@@ -15,4 +15,4 @@ mod tests;
 pub use finding::{Finding, Found, Miss};
 pub use http::{Door, Forwarded, Prober};
 pub use oidc::{Client, Provider, oidc};
-pub use page::{answers, look};
+pub use page::{answers, look, responds};

@@ -15,6 +15,15 @@ pub async fn look(prober: &Prober, door: &Door, probe: &Probe) -> Finding {
     Finding::new(&probe.name, found)
 }
 
+/// Whether anybody answers at all, whatever it is: for servers that do not tell whether they are up.
+///
+/// # Errors
+/// Nobody does.
+pub async fn responds(prober: &Prober, door: &Door) -> Result<String, Miss> {
+    let answer = prober.ask(door, Question::get("/"), "any answer").await?;
+    Ok(format!("HTTP {}", answer.status))
+}
+
 /// Whether a path answers as expected; in words.
 ///
 /// # Errors

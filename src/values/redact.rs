@@ -21,7 +21,8 @@ const SHORTEST_ANYWHERE: usize = 6;
 /// A shorter piece of base64 says too little, and is found by chance.
 const SHORTEST_ENCODED: usize = 8;
 
-/// Replaces secrets by `***`. Shows none of them, in `Debug` neither.
+/// Replaces secrets by `***`. Shows none of them, in `Debug` neither. Cheap to clone.
+#[derive(Clone)]
 pub struct Redactor {
     anywhere: Option<AhoCorasick>,
     words: Option<AhoCorasick>,

@@ -1,0 +1,251 @@
+//! A suite that a program of the project's runs: it is told where the server is, and its JUnit report is read back.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::process::{Child, Command};
+
+use super::health::{Ports, seconds};
+use super::log::Tail;
+use super::{Check, Trial, provider};
+use crate::ops::{OpsError, junit};
+use crate::project::{KeyReference, ProgramSuite, Project};
+
+/// The largest report that is read: 64 MiB.
+const MAX_REPORT_BYTES: u64 = 64 << 20;
+/// The newest that is kept of what a program writes.
+const MAX_OUTPUT_BYTES: usize = 64 << 10;
+/// How long the output of a program that has ended is read.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Variables that are nobody's business but ours.
+const OWN_SECRETS: &[&str] = &[
+    "IAMSHIP_KEY_PASSWORD",
+    "COSIGN_PASSWORD",
+    "IAMSHIP_REGISTRY_PASSWORD",
+    "IAMSHIP_FINGERPRINT_KEY",
+];
+
+/// Runs it to its end, or to its deadline.
+///
+/// # Errors
+/// It can't be run at all.
+pub(super) async fn run(
+    trial: &Trial<'_>,
+    suite: &str,
+    program: &ProgramSuite,
+    ports: &Ports,
+    tails: &mut Vec<Tail>,
+) -> Result<Vec<Check>, OpsError> {
+    let folder = tempfile::tempdir()?;
+    let folder = Utf8Path::from_path(folder.path())
+        .ok_or_else(|| OpsError::world("the folder for temporary files is not UTF-8"))?;
+    let report = folder.join("junit.xml");
+    let child = command(trial, program, ports, &report).spawn().map_err(|error| {
+        let message = format!("suite `{suite}` can't be run: `{}`: {error}", program.command.program);
+        OpsError::input(message).help(format!("see `[stage.test.suites]`, `{suite}`"))
+    })?;
+    let mut group = Group::of(child);
+    let finished = tokio::time::timeout(program.timeout, group.finish()).await;
+    let (ended, written) = match finished {
+        Ok(ended) => {
+            let (status, written) = ended?;
+            (Some(status), written)
+        }
+        Err(_) => (None, group.written()),
+    };
+    drop(group);
+    let mut checks = read_report(trial, &report);
+    checks.extend(verdict(suite, program, ended, &checks));
+    if checks.iter().any(Check::has_failed) {
+        tails.push(Tail::new(format!("suite `{suite}`"), &written, &trial.redactor));
+    }
+    Ok(checks)
+}
+
+fn command(trial: &Trial<'_>, program: &ProgramSuite, ports: &Ports, report: &Utf8Path) -> Command {
+    let line = &program.command;
+    let path = match line.program.contains('/') {
+        true => absolute(trial.root()).join(&line.program),
+        false => Utf8PathBuf::from(&line.program),
+    };
+    let mut command = Command::new(path);
+    command
+        .args(&line.arguments)
+        .current_dir(trial.root())
+        .env_clear()
+        .envs(inherited(trial.context.environment, trial.context.project))
+        .env("IAMSHIP_DIGEST", trial.digest.to_string())
+        .env("IAMSHIP_STAGE", trial.stage.name.as_str())
+        .env("IAMSHIP_JUNIT", report)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true);
+    if let Some(address) = base_url(trial, ports) {
+        command.env("IAMSHIP_BASE_URL", address);
+    }
+    if let Some(issuer) = provider::issuer(trial) {
+        command.env("IAMSHIP_ISSUER", issuer);
+    }
+    command
+}
+
+/// A program is looked for in the folder that it will be started in, which is not ours.
+fn absolute(root: &Utf8Path) -> Utf8PathBuf {
+    let absolute = camino::absolute_utf8(root);
+    absolute.unwrap_or_else(|_| root.to_owned())
+}
+
+/// The environment without what only this program needs: a suite has no use for the signing key.
+fn inherited<'a>(
+    environment: &'a [(OsString, OsString)],
+    project: &'a Project,
+) -> impl Iterator<Item = (&'a OsString, &'a OsString)> {
+    let key = match &project.signing.key {
+        Some(KeyReference::Environment(name)) => Some(name.as_str()),
+        _ => None,
+    };
+    let is_ours = move |name: &OsString| {
+        name.to_str()
+            .is_some_and(|name| OWN_SECRETS.contains(&name) || Some(name) == key)
+    };
+    environment
+        .iter()
+        .filter(move |(name, _)| !is_ours(name))
+        .map(|(name, value)| (name, value))
+}
+
+/// The issuer's port, else the first one.
+fn base_url(trial: &Trial<'_>, ports: &Ports) -> Option<String> {
+    let oidc = trial.context.project.oidc.as_ref().map(|oidc| oidc.port);
+    let port = oidc.or_else(|| trial.profile().ports.first().map(|port| port.port))?;
+    let address: &SocketAddr = ports.get(&port)?;
+    let scheme = if trial.speaks_tls(port) { "https" } else { "http" };
+    Some(format!("{scheme}://{address}"))
+}
+
+/// The tests of the report; nothing where the program wrote none.
+fn read_report(trial: &Trial<'_>, path: &Utf8Path) -> Vec<Check> {
+    let Ok(metadata) = std::fs::metadata(path) else {
+        return Vec::new();
+    };
+    let bad = |why: String| {
+        vec![Check::failed(
+            "report",
+            format!("its JUnit report can't be read: {}", trial.redactor.text(&why)),
+        )]
+    };
+    if metadata.len() > MAX_REPORT_BYTES {
+        return bad(format!("{} bytes are over the limit", metadata.len()));
+    }
+    let read = std::fs::read_to_string(path).map_err(|error| error.to_string());
+    match read.and_then(|text| junit::read(&text)) {
+        Err(why) => bad(why),
+        Ok(report) => {
+            let name = |name: &String| trial.redactor.text(name);
+            let failed = report.failed.iter().map(|test| Check::failed(name(test), "failed"));
+            let passed = report.passed.iter().map(|test| Check::passed(name(test), "passed"));
+            failed.chain(passed).collect()
+        }
+    }
+}
+
+/// What its end says, beside its report: a runner that breaks after its tests has failed, too.
+fn verdict(suite: &str, program: &ProgramSuite, ended: Option<ExitStatus>, tests: &[Check]) -> Option<Check> {
+    let failed = tests.iter().any(Check::has_failed);
+    match ended {
+        None => Some(Check::failed(
+            suite,
+            format!("`{}` did not end within {}", program.command, seconds(program.timeout)),
+        )),
+        Some(status) if status.success() => tests
+            .is_empty()
+            .then(|| Check::passed(suite, format!("`{}` ended with exit code 0", program.command))),
+        // Its tests say what failed.
+        Some(_) if failed => None,
+        Some(status) => Some(Check::failed(
+            suite,
+            format!("`{}` ended with {status}", program.command),
+        )),
+    }
+}
+
+/// A program and whatever it started: all of it goes with the value.
+struct Group {
+    child: Child,
+    id: Option<rustix::process::Pid>,
+    output: Newest,
+    errors: Newest,
+}
+
+impl Group {
+    fn of(child: Child) -> Self {
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        Self {
+            id: id.and_then(rustix::process::Pid::from_raw),
+            child,
+            output: Newest::default(),
+            errors: Newest::default(),
+        }
+    }
+
+    async fn finish(&mut self) -> Result<(ExitStatus, Vec<u8>), OpsError> {
+        let (output, errors) = (self.child.stdout.take(), self.child.stderr.take());
+        let status = {
+            let reading = async { tokio::join!(self.output.read(output), self.errors.read(errors)) };
+            let mut reading = std::pin::pin!(reading);
+            tokio::select! {
+                status = self.child.wait() => {
+                    // What it started may hold its output open for as long as it likes.
+                    let _ = tokio::time::timeout(LAST_WORDS, &mut reading).await;
+                    status?
+                }
+                _ = &mut reading => self.child.wait().await?,
+            }
+        };
+        Ok((status, self.written()))
+    }
+
+    fn written(&self) -> Vec<u8> {
+        [self.output.bytes.as_slice(), self.errors.bytes.as_slice()].concat()
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            let _ = rustix::process::kill_process_group(id, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+/// The newest bytes of a stream.
+#[derive(Default)]
+struct Newest {
+    bytes: Vec<u8>,
+}
+
+impl Newest {
+    async fn read(&mut self, stream: Option<impl AsyncRead + Unpin>) {
+        let Some(mut stream) = stream else { return };
+        let mut piece = vec![0; 16 << 10];
+        while let Ok(read @ 1..) = stream.read(&mut piece).await {
+            self.bytes.extend_from_slice(&piece[..read]);
+            if self.bytes.len() > 2 * MAX_OUTPUT_BYTES {
+                self.bytes.drain(..self.bytes.len() - MAX_OUTPUT_BYTES);
+                // Of a line that was cut, the rest may be the end of a secret.
+                let line = self
+                    .bytes
+                    .iter()
+                    .position(|byte| *byte == b'\n')
+                    .map_or(0, |end| end + 1);
+                self.bytes.drain(..line);
+            }
+        }
+    }
+}

@@ -32,11 +32,10 @@ pub(super) fn tell(schema: &str, stage: &str, report: &Report, record: Option<Di
         shell.json(&document(schema, stage, report, record));
         return yes_or_no(report.passed());
     }
-    let word = word(report.passed());
     shell.answer(format!(
         "{}  {} of {} in `{stage}`",
-        shell.paint(word, paint(report.passed())),
-        report.suite_names().replace(',', ", "),
+        shell.paint(word(report.passed()), paint(report.passed())),
+        headline(report),
         report.digest
     ));
     let several = report.suites.len() > 1;
@@ -77,6 +76,18 @@ pub(super) fn tell(schema: &str, stage: &str, report: &Report, record: Option<Di
         ));
     }
     yes_or_no(report.passed())
+}
+
+/// The suites; where some failed, those, and the others behind them.
+fn headline(report: &Report) -> String {
+    let names = |passed: bool| {
+        let suites = report.suites.iter().filter(|suite| suite.passed() == passed);
+        suites.map(|suite| suite.name.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    match (names(false), names(true)) {
+        (failed, passed) if !failed.is_empty() && !passed.is_empty() => format!("{failed} (not {passed})"),
+        (failed, passed) => failed + &passed,
+    }
 }
 
 fn word(passed: bool) -> &'static str {

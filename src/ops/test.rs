@@ -173,10 +173,13 @@ pub(super) fn nothing_there(context: &Context<'_>, stage: &Stage) -> OpsError {
 /// Everything that can be seen without starting the server comes first, and where it fails nothing is started.
 pub async fn run(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<Report, OpsError> {
     let suites = suites(view::stage(context, stage)?, wish)?;
-    if wish.is_recorded {
-        context.keys.signing_key(Permission::Test).await?;
-    }
-    let subject = subject(context, stage, wish.digest.as_deref()).await?;
+    let key = async {
+        match wish.is_recorded {
+            true => context.keys.signing_key(Permission::Test).await.map(drop),
+            false => Ok(()),
+        }
+    };
+    let ((), subject) = futures::try_join!(key, subject(context, stage, wish.digest.as_deref()))?;
     let short = subject.manifest.digest().short();
     context.step(format!("testing {short} with the values of `{}`", subject.stage.name));
     let resolved = static_test::run(context, &subject).await?;

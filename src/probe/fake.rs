@@ -46,6 +46,7 @@ pub(crate) enum Fault {
     AnySecret,
     InactiveToken,
     OtherClient,
+    JwtNotIntrospected,
     MayNotIntrospect,
     OpenRedirect,
     PrefixRedirect,

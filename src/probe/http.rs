@@ -252,7 +252,7 @@ impl Answer {
 }
 
 /// A URL without its query and fragment: codes and tokens travel there.
-pub(super) fn place(url: &str) -> &str {
+fn place(url: &str) -> &str {
     url.split(['?', '#']).next().unwrap_or_default()
 }
 

@@ -83,10 +83,10 @@ async fn a_good_provider_is_good_in_everything() {
         "good wrong-secret:machine: refused",
         "good client:web shop: the server knows it, and its `authorization_code` grant",
         "good wrong-secret:web shop: refused",
-        "good redirect:web shop: `https://shop.example.com/cb`: on to /interaction/1",
+        "good redirect:web shop: `https://shop.example.com/cb`: on to /interaction/…",
         "good foreign-redirect:web shop: refused",
         "good client:app: the server knows it, and its `authorization_code` grant",
-        "good redirect:app: `com.example.shop:/cb`: on to /interaction/1",
+        "good redirect:app: `com.example.shop:/cb`: on to /interaction/…",
         "good foreign-redirect:app: refused",
     ];
     assert_eq!(told, expected);
@@ -227,6 +227,15 @@ async fn what_can_not_be_seen_is_said_and_is_no_failure() {
             .iter()
             .map(told)
             .any(|line| line == "good token:machine: an opaque access token")
+    );
+    let (silent, _server) = findings(Fault::JwtNotIntrospected, clients()).await;
+    let line = silent
+        .iter()
+        .map(told)
+        .find(|line| line.contains("introspection:machine"));
+    assert!(
+        line.expect("told")
+            .starts_with("good introspection:machine: the server tells nothing of JWTs")
     );
     let (refused, _server) = findings(Fault::MayNotIntrospect, clients()).await;
     let line = refused

@@ -201,6 +201,9 @@ fn introspect(question: &Question<'_>, fault: Fault) -> Response<String> {
     if fault == Fault::MayNotIntrospect {
         return error(403, "unauthorized_client");
     }
+    if fault == Fault::JwtNotIntrospected {
+        return error(400, "unsupported_token_type");
+    }
     let made_up = question.form.contains("made-this-up");
     let active = fault != Fault::InactiveToken && !made_up;
     let owner = if fault == Fault::OtherClient { "somebody" } else { &id };
@@ -222,7 +225,7 @@ fn authorize(question: &Question<'_>, fault: Fault) -> Response<String> {
     match (taken, fault) {
         (true, Fault::ErrorRedirect) => to(&format!("{uri}?error=invalid_scope&state=iamship")),
         (true, Fault::OpenRedirect) if !own => to(&format!("{uri}?error=login_required")),
-        (true, _) => to("/interaction/1?code=hidden"),
+        (true, _) => to("/interaction/hkIjPemdWusrg7AzV1ievZ?code=hidden"),
         (false, _) => text(400, "text/html", "<h1>redirect_uri is not registered</h1>"),
     }
 }

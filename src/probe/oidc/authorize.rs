@@ -4,12 +4,14 @@ use url::Url;
 use url::form_urlencoded::Serializer;
 
 use super::{Asked, Client};
-use crate::probe::http::{Answer, Question, place};
+use crate::probe::http::{Answer, Question};
 use crate::probe::{Finding, Miss};
 
 /// SHA-256 of some verifier: its value says nothing.
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 const FOREIGN: &str = "https://foreign.iamship.invalid/callback";
+/// Longer parts of a path are ids.
+const LONGEST_WORD: usize = 20;
 /// What a server tells a client that asked well, when nobody is signed in.
 const HARMLESS: &[&str] = &[
     "login_required",
@@ -43,8 +45,19 @@ async fn is_accepted(asked: &Asked<'_>, client: &Client, uri: &str) -> Result<St
             let came = format!("HTTP {} with the error `{error}`", answer.status);
             Err(answer.miss(asked.prober.hide(&came), &expected))
         }
-        _ => Ok(asked.prober.hide(&format!("`{uri}`: on to {}", place(location.path())))),
+        _ => Ok(asked
+            .prober
+            .hide(&format!("`{uri}`: on to {}", without_ids(location.path())))),
     }
+}
+
+/// A path without what is another one each time.
+fn without_ids(path: &str) -> String {
+    let parts = path.split('/').map(|part| match part.len() {
+        0..=LONGEST_WORD => part,
+        _ => "…",
+    });
+    parts.collect::<Vec<_>>().join("/")
 }
 
 /// Whether people can't be sent to somebody else: neither to another host nor to one that begins like the client's own.

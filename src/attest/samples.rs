@@ -90,6 +90,8 @@ pub(super) fn promotion() -> Predicate {
             because: "`static` passed".to_owned(),
         }],
         reason: None,
+        cleared_hold: Some(Digest::of(b"rollback")),
+        overridden_freeze: Some("logins are down".to_owned()),
     })
 }
 

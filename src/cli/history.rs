@@ -23,10 +23,12 @@ pub(super) async fn run(arguments: &History, context: &Context<'_>, shell: &Shel
         shell.answer(format!("nothing is on record for `{}`", arguments.stage));
         return Ok(());
     }
-    let mut table = Table::new(["AT (UTC)", "HOW", "VERSION", "DIGEST", "FROM", "BY", "TAG"]);
+    let head = ["AT (UTC)", "HOW", "VERSION", "DIGEST", "FROM", "BY", "TAG"];
+    let has_notes = state.moves.iter().any(|entry| !note(entry).is_empty());
+    let mut table = Table::new(head.into_iter().chain(has_notes.then_some("NOTE")));
     for (index, entry) in state.moves.iter().enumerate() {
         let digest = entry.digest.short();
-        table.row([
+        let row = [
             entry.at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
             entry.kind.as_str().to_owned(),
             entry.version.clone(),
@@ -38,10 +40,21 @@ pub(super) async fn run(arguments: &History, context: &Context<'_>, shell: &Shel
             entry.from.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
             entry.by.clone(),
             entry.tag.to_string(),
-        ]);
+        ];
+        table.row(row.into_iter().chain(has_notes.then(|| note(entry))));
     }
     shell.answer(table.to_string());
     Ok(())
+}
+
+/// What somebody had to say so that it went on.
+fn note(entry: &Move) -> String {
+    let hold = entry
+        .cleared_hold
+        .map(|record| format!("cleared the hold {}", record.short()));
+    let freeze = entry.overridden_freeze.as_ref();
+    let freeze = freeze.map(|reason| format!("overrode a freeze: {reason}"));
+    hold.into_iter().chain(freeze).collect::<Vec<_>>().join("; ")
 }
 
 fn document(entry: &Move) -> Value {
@@ -57,5 +70,7 @@ fn document(entry: &Move) -> Value {
         "signer": entry.signer,
         "record": entry.record,
         "previous": entry.previous,
+        "cleared_hold": entry.cleared_hold,
+        "overridden_freeze": entry.overridden_freeze,
     })
 }

@@ -7,7 +7,7 @@ use super::arguments::Format;
 use super::shell::{Paint, Shell};
 use super::table::Table;
 use crate::ops::Context;
-use crate::ops::status::{self, Row, Tested};
+use crate::ops::status::{self, Approvals, Row, Tested};
 use crate::promotion::Agreement;
 
 pub(super) async fn run(context: &Context<'_>, shell: &Shell) -> Outcome {
@@ -83,6 +83,16 @@ fn notes(row: &Row, shell: &Shell) -> String {
     if !row.divided.is_empty() {
         notes.push(shell.paint(format!("other in {}", row.divided.join(", ")), Paint::Bad));
     }
+    if row.rejected {
+        notes.push(shell.paint("REJECTED", Paint::Bad));
+    }
+    if let Some(hold) = &row.hold {
+        let from = hold.replaces.map(|digest| digest.short()).unwrap_or_default();
+        notes.push(shell.paint(format!("held: rolled back from {from}"), Paint::Warning));
+    }
+    if let Some(Approvals { stage, given, needed }) = &row.approvals {
+        notes.push(format!("{given} of {needed} approvals for {stage}"));
+    }
     if row.behind > 0 {
         notes.push(format!("{} behind", row.behind));
     }
@@ -123,6 +133,18 @@ fn document(row: &Row) -> Value {
         "raced": row.raced,
         "moved_at": row.moved.as_ref().map(|(at, _)| at),
         "moved_by": row.moved.as_ref().map(|(_, by)| by),
+        "held": row.hold.as_ref().map(|hold| json!({
+            "record": hold.record,
+            "digest": hold.replaces,
+            "at": hold.at,
+            "by": hold.by,
+        })),
+        "rejected": row.rejected,
+        "approvals": row.approvals.as_ref().map(|approvals| json!({
+            "stage": approvals.stage,
+            "given": approvals.given,
+            "needed": approvals.needed,
+        })),
         "divided": row.divided,
         "ahead": row.ahead,
         "behind": row.behind,

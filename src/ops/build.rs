@@ -421,7 +421,7 @@ async fn enter(context: &Context<'_>, plan: &Plan, entrance: &Entrance) -> Resul
             super::carry::carry(context, &fresh, &views[&place.location], &moving.manifest).await?;
         }
     }
-    match stage_move::apply(context, &moving, places, view).await? {
+    match stage_move::apply(context, &moving, places, view, None).await? {
         Outcome::Moved { .. } => Ok(true),
         Outcome::Overtaken(overtaken) => Err(OpsError::world(overtaken.because).help(overtaken.help)),
     }

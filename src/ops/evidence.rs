@@ -124,7 +124,8 @@ impl Reader<'_, '_> {
         Ok((self.deep_enough(first).await?, Vec::new()))
     }
 
-    /// Reads so much of the source's history that it shows whether the candidate is older than what the target runs.
+    /// Reads so much of the source's history that it shows whether the candidate is older than what the target runs, and
+    /// whether it has soaked.
     async fn deep_enough(&self, evidence: Evidence) -> Result<Evidence, OpsError> {
         let candidate = evidence.candidate.digest;
         let known = |digest: Digest| evidence.from.position(digest).is_some();
@@ -132,11 +133,19 @@ impl Reader<'_, '_> {
             None => known(candidate),
             Some(current) => known(candidate) && (current == candidate || known(current) || evidence.arrived_after()),
         };
-        if enough {
+        let evidence = if enough {
+            evidence
+        } else {
+            let current = evidence.to.current.unwrap_or(candidate);
+            let from = self.deeper(Depth::Until(candidate, current)).await?;
+            Evidence { from, ..evidence }
+        };
+        let ran = evidence.from.ran(candidate, evidence.now).long;
+        let length = self.view.listing.history(&self.from.name).len();
+        if ran.unsigned_abs() >= evidence.soak || evidence.from.moves.len() >= length.min(MAX_CANDIDATES) {
             return Ok(evidence);
         }
-        let current = evidence.to.current.unwrap_or(candidate);
-        let from = self.deeper(Depth::Until(candidate, current)).await?;
+        let from = self.deeper(Depth::Moves(MAX_CANDIDATES)).await?;
         Ok(Evidence { from, ..evidence })
     }
 

@@ -20,6 +20,7 @@ pub mod init;
 mod inputs;
 mod junit;
 pub mod keygen;
+mod late_rejection;
 mod layers;
 pub mod load_image;
 pub mod lock;

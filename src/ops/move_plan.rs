@@ -55,6 +55,10 @@ pub(super) struct MovePlan {
     /// Beside the moving tag, one that never moves.
     pub(super) immutable_tag: Tag,
     pub(super) gates: Vec<(GateName, Verdict)>,
+    /// The rollback's record whose hold it clears.
+    pub(super) cleared_hold: Option<Digest>,
+    /// Why it goes on in spite of a freeze.
+    pub(super) overridden_freeze: Option<String>,
     pub(super) relied_on: Vec<Digest>,
     /// A record that says this already: an earlier run wrote it and did not finish.
     pub(super) existing: Option<Digest>,
@@ -74,6 +78,8 @@ impl MovePlan {
         authority: &Authority<'_>,
     ) -> Self {
         let digest = manifest.digest();
+        let cleared = authority.cleared();
+        let cleared_hold = cleared.and_then(Cleared::cleared_hold);
         // A record that says this move already is taken up: one that was stopped half-way, or that has been done. Any
         // other move needs a record of its own.
         let is_whole = !matches!(state.agreement, Agreement::Unrecorded | Agreement::Broken);
@@ -81,12 +87,13 @@ impl MovePlan {
         let existing = state
             .moves
             .iter()
-            .find(|entry| may_take_up && state.heads.contains(&entry.record) && entry.digest == digest);
+            .find(|entry| may_take_up && state.heads.contains(&entry.record) && entry.digest == digest)
+            // Clearing its hold is another act than finishing it.
+            .filter(|entry| cleared_hold.is_none() || entry.kind != MoveKind::Rollback);
         let now = context.now();
         let newest = state.moves.iter().map(|entry| entry.at).max();
         // Histories are sorted by time: a clock that is behind must not put this move before older ones.
         let at = newest.map_or(now, |newest| now.max(newest.saturating_add(1.second()).unwrap_or(now)));
-        let cleared = authority.cleared();
         Self {
             stage: stage.clone(),
             kind: authority.kind(),
@@ -101,6 +108,8 @@ impl MovePlan {
             replaces: state.current,
             immutable_tag: existing.map_or_else(|| immutable_tag(stage, listing, at), |entry| entry.tag.clone()),
             gates: cleared.map(|cleared| cleared.gates().to_vec()).unwrap_or_default(),
+            cleared_hold,
+            overridden_freeze: cleared.and_then(Cleared::overridden_freeze).map(str::to_owned),
             relied_on: Vec::new(),
             existing: existing.map(|entry| entry.record),
             attestations: None,
@@ -147,6 +156,8 @@ impl MovePlan {
             by: context.actor.to_owned(),
             gates: self.gates.iter().map(outcome).collect(),
             reason: None,
+            cleared_hold: self.cleared_hold,
+            overridden_freeze: self.overridden_freeze.clone(),
         };
         let mut statements = vec![Statement::about(&name, digest, Predicate::Promotion(promotion))];
         // A build enters the first stage without being judged: there is no verification to sum up.

@@ -12,10 +12,10 @@ use super::{Context, Event, OpsError};
 use crate::attest::cosign;
 use crate::image::{Digest, Location, Manifest};
 use crate::project::Stage;
-use crate::promotion::{Agreement, Depth, GateName, Judgement, Kind, judge, stage_state};
+use crate::promotion::{Agreement, Depth, Judgement, Kind, judge, stage_state};
 
+pub(super) use super::evidence::value_problems;
 pub use super::evidence::{Lacks, PassedOver};
-pub(super) use super::evidence::{current_fingerprint, value_problems};
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
@@ -227,7 +227,7 @@ pub(super) fn unmoved(stage: &Stage, places: &[Place]) -> Vec<Moved> {
 }
 
 /// Moves the stage, if every gate passed and anything is left to do. Nothing, if a gate holds, or if somebody else moved
-/// the stage meanwhile: then the plan's gate `unchanged` holds.
+/// the stage meanwhile, or rejected the digest: then the plan's gate says so.
 pub async fn apply(context: &Context<'_>, plan: &mut Plan) -> Result<Option<Done>, OpsError> {
     let Some(work) = plan.work.as_ref() else {
         return Ok(None);
@@ -245,14 +245,14 @@ pub async fn apply(context: &Context<'_>, plan: &mut Plan) -> Result<Option<Done
         carry(context, from, &work.views[&place.location], &work.plan.manifest).await?;
     }
     let target = &work.views[&work.target];
-    match stage_move::apply(context, &work.plan, &work.places, target).await? {
+    let source = Some(&work.views[&work.source]).filter(|source| source.location != target.location);
+    match stage_move::apply(context, &work.plan, &work.places, target, source).await? {
         Outcome::Moved { record, repositories } => Ok(Some(Done {
             record: Some(record),
             repositories,
         })),
         Outcome::Overtaken(overtaken) => {
-            plan.judgement
-                .hold(GateName::Unchanged, overtaken.because, overtaken.help);
+            plan.judgement.hold(overtaken.gate, overtaken.because, overtaken.help);
             plan.work = None;
             Ok(None)
         }

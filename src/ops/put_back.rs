@@ -9,11 +9,18 @@ use crate::store::StoreError;
 /// Puts every repository back that runs the new digest now, also the one that failed: its answer may have been lost
 /// after it took effect. What each of them is in the end is said.
 pub(super) async fn put_back(plan: &MovePlan, places: &[Place], error: StoreError) -> OpsError {
-    let mut failure = OpsError::from(error);
-    for place in places {
-        failure = failure.help(put_back_one(plan, place).await);
-    }
+    let told = put_all_back(plan, places).await;
+    let failure = told.into_iter().fold(OpsError::from(error), OpsError::help);
     failure.help(AGAIN)
+}
+
+/// The same without an error: the move must not stand.
+pub(super) async fn put_all_back(plan: &MovePlan, places: &[Place]) -> Vec<String> {
+    let mut told = Vec::new();
+    for place in places {
+        told.push(put_back_one(plan, place).await);
+    }
+    told
 }
 
 async fn put_back_one(plan: &MovePlan, place: &Place) -> String {

@@ -15,7 +15,7 @@ use super::view::{View, required_manifest, watched};
 use super::{Context, Event, OpsError};
 use crate::attest::HistoryTag;
 use crate::image::{Digest, Target};
-use crate::promotion::{Depth, Listing, Move, stage_state};
+use crate::promotion::{Depth, GateName, Listing, Move, stage_state};
 
 /// How a move stands after its tags were written.
 pub(super) enum Settled {
@@ -85,6 +85,7 @@ pub(super) async fn settle(
     }
     if winner.digest != plan.manifest.digest() {
         return Ok(Settled::Lost(Overtaken {
+            gate: GateName::Unchanged,
             because: format!(
                 "`{}` moved `{}` to {} at the same moment, and that move wins",
                 winner.by, plan.stage.name, winner.digest
@@ -119,6 +120,7 @@ fn stands(plan: &MovePlan, places: &[Place], now: &[Option<Digest>]) -> Result<S
         Some((place, now)) => {
             let what = now.map_or_else(|| "it is gone".to_owned(), |now| format!("it is {now}"));
             Settled::Lost(Overtaken {
+                gate: GateName::Unchanged,
                 because: format!(
                     "`{}` was moved to {}, and a moment later {what}",
                     place.location.reference(&plan.stage.tag),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::evidence::{add_rejections, named_version, request, value_problems};
+use super::evidence::{Lacks, PassedOver, add_rejections, named_version, request, value_problems};
 use super::inputs;
 use super::move_plan::{Authority, MovePlan};
 use super::promote::{Plan, Wish, Work, unmoved};
@@ -12,11 +12,13 @@ use super::{Context, OpsError};
 use crate::image::{Digest, Manifest};
 use crate::project::Stage;
 use crate::promotion::{
-    Agreement, ApprovalRule, Depth, Evidence, Kind, Listing, Move, MoveKind, StageState, judge, stage_state,
+    Agreement, ApprovalRule, Candidate, Depth, Evidence, Kind, Listing, Move, MoveKind, StageState, judge, stage_state,
 };
 
 /// How far back a history is read: usually the newest few moves tell where to go.
 const MOVES: [usize; 3] = [16, 100, 500];
+/// So many rejected digests are passed over.
+const MOST_REJECTED: usize = 20;
 
 /// Reads, verifies and judges. Writes nothing. Applied by [`super::promote::apply`].
 pub async fn plan(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<Plan, OpsError> {
@@ -35,11 +37,14 @@ pub async fn plan(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<Pla
         Some(text) => Some(digest_of(view, text).await?),
         None => None,
     };
-    let (state, digest) = back_to(context, view, stage, current, named).await?;
-    // It was tested when it came: results, which anybody who may test can add to, are not asked again.
-    let mut candidate = view.ledger(context).built(digest).await?;
     let others = views.values().filter(|other| other.location != *target);
-    add_rejections(context, &mut candidate, others).await?;
+    let others: Vec<&View> = others.collect();
+    let Found {
+        state,
+        candidate,
+        passed_over,
+    } = choose(context, view, &others, stage, current, named).await?;
+    let digest = candidate.digest;
     let problems = candidate
         .contract
         .as_ref()
@@ -67,7 +72,7 @@ pub async fn plan(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<Pla
         version: evidence.candidate.version.clone(),
         previous: current,
         agreement: evidence.to.agreement,
-        passed_over: Vec::new(),
+        passed_over,
         repositories: unmoved(stage, &places),
         judgement,
         work: None,
@@ -91,6 +96,59 @@ pub async fn plan(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<Pla
     Ok(plan)
 }
 
+/// Where a rollback goes.
+struct Found {
+    state: StageState,
+    candidate: Candidate,
+    passed_over: Vec<PassedOver>,
+}
+
+/// The digest that was named, else the nearest one that nobody rejected; where all were, the nearest.
+async fn choose(
+    context: &Context<'_>,
+    view: &View,
+    others: &[&View],
+    stage: &Stage,
+    current: Option<Digest>,
+    named: Option<Digest>,
+) -> Result<Found, OpsError> {
+    let mut rejected: Vec<Digest> = Vec::new();
+    let mut first: Option<Found> = None;
+    loop {
+        let (state, digest) = match (
+            back_to(context, view, stage, current, named, &rejected).await,
+            first.take(),
+        ) {
+            (Err(OpsError::Input { .. }), Some(first)) => return Ok(first),
+            (found, nearest) => {
+                first = nearest;
+                found?
+            }
+        };
+        // It was tested when it came: results, which anybody who may test can add to, are not asked again.
+        let mut candidate = view.ledger(context).built(digest).await?;
+        add_rejections(context, &mut candidate, others.iter().copied()).await?;
+        let is_rejected = candidate.rejections.iter().any(|facts| facts.is_about(&stage.name));
+        let passed_over = rejected.iter().map(|digest| PassedOver {
+            digest: *digest,
+            because: Lacks::Consent,
+        });
+        let found = Found {
+            state,
+            candidate,
+            passed_over: passed_over.collect(),
+        };
+        if !is_rejected || named.is_some() {
+            return Ok(found);
+        }
+        rejected.push(digest);
+        if rejected.len() > MOST_REJECTED {
+            return Ok(first.unwrap_or(found));
+        }
+        first = first.or(Some(found));
+    }
+}
+
 /// The digest to go to, and so much of the stage's history that it is known.
 async fn back_to(
     context: &Context<'_>,
@@ -98,6 +156,7 @@ async fn back_to(
     stage: &Stage,
     current: Option<Digest>,
     named: Option<Digest>,
+    rejected: &[Digest],
 ) -> Result<(StageState, Digest), OpsError> {
     let trusted = context.keys.trusted();
     let length = view.listing.history(&stage.name).len();
@@ -109,7 +168,7 @@ async fn back_to(
         match named {
             Some(digest) if is_whole || state.position(digest).is_some() => return Ok((state, digest)),
             Some(_) => {}
-            None => match back(&state, &view.listing) {
+            None => match back(&state, &view.listing, rejected) {
                 Back::To(digest) => return Ok((state, digest)),
                 Back::Guess(Some(digest)) if is_whole => return Ok((state, digest)),
                 Back::Guess(_) => {}
@@ -123,16 +182,16 @@ async fn back_to(
         .help(format!("iamship history {}", stage.name)))
 }
 
-fn back(state: &StageState, listing: &Listing) -> Back {
-    if let Some(digest) = unfinished(state, listing) {
+fn back(state: &StageState, listing: &Listing, rejected: &[Digest]) -> Back {
+    if let Some(digest) = unfinished(state, listing).filter(|digest| !rejected.contains(digest)) {
         return Back::To(digest);
     }
-    let known = previous_good(&state.moves, state.current);
+    let known = previous_good(&state.moves, state.current, rejected);
     if state.agreement != Agreement::Unrecorded {
         return known;
     }
     // What runs without a record has no place in the history: the newest on record is what ran before it.
-    match (previous_good(&state.moves, None), known) {
+    match (previous_good(&state.moves, None, rejected), known) {
         (newest @ (Back::To(digest) | Back::Guess(Some(digest))), _) if Some(digest) != state.current => newest,
         (Back::To(_), known) => known,
         (Back::Guess(_), Back::To(digest)) => Back::Guess(Some(digest)),
@@ -158,11 +217,11 @@ fn unfinished(state: &StageState, listing: &Listing) -> Option<Digest> {
     (is_stopped && is_known).then_some(head.digest)
 }
 
-/// The digest that ran before the one that runs now, of those that nobody has taken back.
+/// The digest that ran before the one that runs now, of those that nobody has taken back or rejected.
 ///
 /// A rollback takes back all that came after what it went to: after C was rolled back to B, the next one goes to what
 /// ran before B; and when D came since, to B, not to C. Something unknown that runs is followed by the newest known.
-fn previous_good(moves: &[Move], current: Option<Digest>) -> Back {
+fn previous_good(moves: &[Move], current: Option<Digest>, rejected: &[Digest]) -> Back {
     let mut good: Vec<Digest> = Vec::new();
     // Older moves change nothing as long as all that is gone back to, or runs, came in these.
     let mut is_known = true;
@@ -181,7 +240,8 @@ fn previous_good(moves: &[Move], current: Option<Digest>) -> Back {
         Some(position) => good.truncate(position),
         None => is_known &= current.is_none(),
     }
-    match good.into_iter().rev().find(|digest| Some(*digest) != current) {
+    let may = |digest: &Digest| Some(*digest) != current && !rejected.contains(digest);
+    match good.into_iter().rev().find(may) {
         Some(digest) if is_known => Back::To(digest),
         found => Back::Guess(found),
     }
@@ -207,12 +267,14 @@ mod tests {
             at: jiff::Timestamp::UNIX_EPOCH,
             by: String::new(),
             signer: String::new(),
+            cleared_hold: None,
+            overridden_freeze: None,
         });
         each.collect()
     }
 
     fn back(names: &[(&str, MoveKind)], current: &str) -> Option<Digest> {
-        match previous_good(&moves(names), Some(Digest::of(current.as_bytes()))) {
+        match previous_good(&moves(names), Some(Digest::of(current.as_bytes())), &[]) {
             Back::To(digest) => Some(digest),
             Back::Guess(digest) => digest,
         }
@@ -222,7 +284,7 @@ mod tests {
     fn older_moves_are_asked_only_where_they_can_change_the_answer() {
         use MoveKind::{Promote, Rollback};
         let back = |names: &[(&str, MoveKind)], current: &str| {
-            previous_good(&moves(names), Some(Digest::of(current.as_bytes())))
+            previous_good(&moves(names), Some(Digest::of(current.as_bytes())), &[])
         };
         let (b, c) = (Digest::of(b"b"), Digest::of(b"c"));
         assert_eq!(back(&[("c", Promote), ("b", Promote)], "c"), Back::To(b));
@@ -233,7 +295,7 @@ mod tests {
         // What it was rolled back to came before: what came before that is not known.
         assert_eq!(back(&[("b", Rollback), ("c", Promote)], "b"), Back::Guess(Some(c)));
         assert_eq!(back(&[("c", Promote), ("b", Promote)], "by hand"), Back::Guess(Some(c)));
-        assert_eq!(previous_good(&moves(&[("c", Promote)]), None), Back::To(c));
+        assert_eq!(previous_good(&moves(&[("c", Promote)]), None, &[]), Back::To(c));
     }
 
     #[test]
@@ -244,6 +306,15 @@ mod tests {
         let after_one = [("b", Rollback), ("c", Promote), ("b", Promote), ("a", Promote)];
         assert_eq!(back(&after_one, "b"), Some(Digest::of(b"a")));
         assert_eq!(back(&[("a", Promote)], "a"), None);
+    }
+
+    #[test]
+    fn what_was_rejected_is_passed_over() {
+        use MoveKind::Promote;
+        let moves = moves(&[("c", Promote), ("b", Promote), ("a", Promote)]);
+        let [a, b, c] = ["a", "b", "c"].map(|name| Digest::of(name.as_bytes()));
+        assert_eq!(previous_good(&moves, Some(c), &[b]), Back::To(a));
+        assert_eq!(previous_good(&moves, Some(c), &[a, b]), Back::Guess(None));
     }
 
     #[test]
@@ -265,6 +336,6 @@ mod tests {
     fn what_nobody_recorded_goes_to_the_newest_on_record() {
         let history = [("b", MoveKind::Promote), ("a", MoveKind::Promote)];
         assert_eq!(back(&history, "by hand"), Some(Digest::of(b"b")));
-        assert_eq!(previous_good(&moves(&history), None), Back::To(Digest::of(b"b")));
+        assert_eq!(previous_good(&moves(&history), None, &[]), Back::To(Digest::of(b"b")));
     }
 }

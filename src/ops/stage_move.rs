@@ -14,12 +14,12 @@ use super::put_back::put_back;
 use super::race::{self, Settled};
 use super::record::{Addition, prepare_attestations, put_record, read_envelopes};
 use super::view::View;
-use super::{Context, OpsError};
+use super::{Context, OpsError, late_rejection};
 use crate::attest::{Envelope, Record, RecordKind};
 use crate::image::{Descriptor, Digest, Location, Manifest, Tag, Target};
 use crate::project::Stage;
-use crate::promotion::{Listing, MoveKind};
-use crate::store::Store;
+use crate::promotion::{GateName, Listing, MoveKind};
+use crate::store::{Store, StoreError};
 
 /// A stage in one of its repositories.
 pub(super) struct Place {
@@ -56,6 +56,8 @@ pub(super) enum Outcome {
 /// How somebody else came first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Overtaken {
+    /// The gate that holds now.
+    pub(super) gate: GateName,
     pub(super) because: String,
     pub(super) help: String,
 }
@@ -74,12 +76,13 @@ pub(super) async fn places(context: &Context<'_>, stage: &Stage) -> Result<Vec<P
     .await
 }
 
-/// Moves the stage: everywhere, or nowhere.
+/// Moves the stage: everywhere, or nowhere. `source` is where the digest was judged, where that is another repository.
 pub(super) async fn apply(
     context: &Context<'_>,
     plan: &MovePlan,
     places: &[Place],
     view: &View,
+    source: Option<&View>,
 ) -> Result<Outcome, OpsError> {
     let recorded = match plan.existing {
         Some(record) => Recorded::take_up(plan, record, view).await?,
@@ -103,8 +106,17 @@ pub(super) async fn apply(
         None => {
             move_tags(context, plan, places).await?;
             let resolve = places.iter().map(|place| place.store.resolve(&plan.stage.tag));
-            let (listing, now) = futures::try_join!(Listing::read(&*view.store), try_join_all(resolve))?;
-            race::settle(context, plan, record, places, view, &listing, &now).await?
+            let (listing, now, at_source) =
+                futures::try_join!(Listing::read(&*view.store), try_join_all(resolve), list_again(source))?;
+            match race::settle(context, plan, record, places, view, &listing, &now).await? {
+                Settled::Stands if plan.kind != MoveKind::Enter => {
+                    let mut looks = vec![(view, &listing)];
+                    looks.extend(source.zip(at_source.as_ref()));
+                    let rejected = late_rejection::look(context, plan, places, &looks).await?;
+                    rejected.map_or(Settled::Stands, Settled::Lost)
+                }
+                settled => settled,
+            }
         }
     };
     if let Settled::Lost(overtaken) = settled {
@@ -122,6 +134,13 @@ pub(super) async fn apply(
     })
 }
 
+async fn list_again(view: Option<&View>) -> Result<Option<Listing>, StoreError> {
+    match view {
+        Some(view) => Ok(Some(Listing::read(&*view.store).await?)),
+        None => Ok(None),
+    }
+}
+
 /// Whether the stage ran the digest before this move.
 fn is_there(plan: &MovePlan, place: &Place) -> bool {
     place.current.as_ref().map(Manifest::digest) == Some(plan.manifest.digest())
@@ -134,6 +153,7 @@ async fn changed_since(plan: &MovePlan, places: &[Place]) -> Result<Option<Overt
         *now != place.current.as_ref().map(Manifest::digest) && *now != Some(plan.manifest.digest())
     });
     Ok(changed.map(|(place, now)| Overtaken {
+        gate: GateName::Unchanged,
         because: format!(
             "`{}` was moved to {} after it was read",
             place.location.reference(&plan.stage.tag),

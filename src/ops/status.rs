@@ -3,13 +3,13 @@
 use futures::future::try_join_all;
 use jiff::Timestamp;
 
+use super::evidence::{approval_rule, current_fingerprint};
 use super::inputs;
-use super::promote::current_fingerprint;
 use super::view::{self, View, ledger_location};
 use super::{Context, FingerprintKey, OpsError};
 use crate::image::{Digest, Manifest, Tag};
 use crate::project::Stage;
-use crate::promotion::{Agreement, Candidate, Depth, Freshness, Move, StageState, stage_state};
+use crate::promotion::{Agreement, Candidate, Depth, Freshness, Move, StageState, Standing, stage_state};
 
 /// How far histories are read to count what is ahead and behind.
 const MAX_MOVES: usize = 50;
@@ -41,8 +41,25 @@ pub struct Row {
     pub ahead: usize,
     /// How many digests came to the stage before since this one left it.
     pub behind: usize,
+    /// The rollback that holds it: the next promotion must name it.
+    pub hold: Option<Move>,
+    /// Whether somebody rejected what it runs.
+    pub rejected: bool,
+    /// The approvals of what it runs for the next stage, where that asks for some.
+    pub approvals: Option<Approvals>,
     /// Other repositories that run something else.
     pub divided: Vec<String>,
+}
+
+/// Approvals for the next stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approvals {
+    /// The next stage.
+    pub stage: String,
+    /// How many count.
+    pub given: usize,
+    /// How many it asks for.
+    pub needed: usize,
 }
 
 /// A suite's newest result.
@@ -123,6 +140,14 @@ async fn read_row(
         .filter(|(_, manifest)| manifest.as_ref().map(Manifest::digest) != current)
         .map(|(location, _)| location.to_string())
         .collect();
+    let is_first = context.project.position(&stage.name) == Some(0);
+    let rejected = candidate.as_ref().is_some_and(|candidate| {
+        let mut rejections = candidate.rejections.iter();
+        rejections.any(|facts| facts.is_about(&stage.name))
+    });
+    let approvals = candidate
+        .as_ref()
+        .and_then(|candidate| approvals(context, stage, candidate));
     let row = Row {
         name: stage.name.to_string(),
         repository: ledger_location(stage).to_string(),
@@ -131,14 +156,32 @@ async fn read_row(
         version: candidate.as_ref().and_then(|candidate| candidate.version.clone()),
         moved: state.current_move().map(|entry| (entry.at, entry.by.clone())),
         tests,
-        signed: candidate.is_some_and(|candidate| !candidate.signers.is_empty()),
+        signed: candidate
+            .as_ref()
+            .is_some_and(|candidate| !candidate.signers.is_empty()),
         agreement: state.agreement,
         raced: state.is_raced(),
         ahead: 0,
         behind: 0,
+        // Builds enter the first stage, and nothing holds them.
+        hold: state.hold().filter(|_| !is_first).cloned(),
+        rejected,
+        approvals,
         divided,
     };
     Ok((row, state))
+}
+
+/// How far what a stage runs is approved for the next one.
+fn approvals(context: &Context<'_>, stage: &Stage, candidate: &Candidate) -> Option<Approvals> {
+    let next = context.project.position(&stage.name)?.checked_add(1)?;
+    let next = context.project.stages.get(next)?;
+    let rule = approval_rule(context, next);
+    (rule.needed > 0).then(|| Approvals {
+        stage: next.name.to_string(),
+        given: candidate.counted_approvals(&rule, &next.name).len(),
+        needed: rule.needed,
+    })
 }
 
 async fn tests(
@@ -150,7 +193,12 @@ async fn tests(
     let reading = inputs::stage(context, stage).await?;
     let contract = candidate.contract.as_ref().filter(|_| reading.is_whole());
     let now = contract.map(|contract| current_fingerprint(stage, contract, &reading, key));
-    let tested = candidate.tests.iter().map(|facts| Tested {
+    let mut suites: Vec<&str> = candidate.tests.iter().map(|facts| facts.suite.as_str()).collect();
+    suites.dedup();
+    let standing = suites
+        .into_iter()
+        .filter_map(|suite| Standing::of(&candidate.tests, suite, now.as_ref()));
+    let tested = standing.map(Standing::facts).map(|facts| Tested {
         suite: facts.suite.clone(),
         passed: facts.passed,
         at: facts.at,

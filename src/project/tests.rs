@@ -404,13 +404,6 @@ const CASES: &[(&str, &str, Code, &str, &str)] = {
             "did you mean `keys/ops.pub`?",
         ),
         (
-            "\"approve\"] }]",
-            "\"test\"] }, \"keys/other.pub\"]\n# ",
-            Missing,
-            "\"keys/other.pub\"",
-            "is not there",
-        ),
-        (
             "approvals = 0",
             "approvers = \"keys/ops.pub\"",
             Invalid,

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::decisions;
 use super::evidence::{Candidate, ProvenanceFacts, TestFacts};
 use super::ledger::{Listing, VerifiedRecord, records};
+use super::standing::newest_first;
 use crate::attest::predicate::{Outcome, Parameters, Provenance, TestResult};
 use crate::attest::{RecordKind, TrustedKeys, Verified, cosign};
 use crate::image::{Digest, Location, Manifest};
@@ -92,7 +93,7 @@ impl Ledger<'_> {
         decisions::add_rejections(&mut candidate, &records);
         if let Some(stage) = stage {
             let results = records.verified.iter().flat_map(|record| tests_of(record, stage));
-            candidate.tests = newest_of_each_suite(results.collect());
+            candidate.tests = newest_of_each(results.collect());
         }
         let doubtful = records.doubtful.iter().filter(|tag| tag.kind == RecordKind::Tested);
         candidate.doubtful_tests = doubtful.map(ToString::to_string).collect();
@@ -206,16 +207,18 @@ fn tests_of<'r>(record: &'r VerifiedRecord, stage: &'r StageName) -> impl Iterat
     })
 }
 
-/// The newest result of a suite counts; of two at one moment, the failure does.
-fn newest_of_each_suite(mut tests: Vec<TestFacts>) -> Vec<TestFacts> {
-    tests.sort_by(|a, b| {
-        a.suite
-            .cmp(&b.suite)
-            .then_with(|| b.at.cmp(&a.at))
-            .then_with(|| a.passed.cmp(&b.passed))
-    });
-    tests.dedup_by(|later, kept| later.suite == kept.suite);
-    tests
+/// The newest result of a suite with the same values counts; of two at one moment, the failure does. By suite, then the
+/// newest first.
+fn newest_of_each(mut tests: Vec<TestFacts>) -> Vec<TestFacts> {
+    tests.sort_by(|a, b| a.suite.cmp(&b.suite).then_with(|| newest_first(a, b)));
+    let mut newest: Vec<TestFacts> = Vec::new();
+    for facts in tests {
+        let is_same = |known: &TestFacts| known.suite == facts.suite && known.fingerprint == facts.fingerprint;
+        if !newest.iter().any(is_same) {
+            newest.push(facts);
+        }
+    }
+    newest
 }
 
 #[cfg(test)]
@@ -310,13 +313,22 @@ mod tests {
 
     #[test]
     fn a_failed_test_again_takes_an_earlier_pass_back_and_the_other_way_round() {
-        assert!(!newest_of_each_suite(vec![result(1, true), result(2, false)])[0].passed);
-        assert!(newest_of_each_suite(vec![result(2, true), result(1, false)])[0].passed);
+        assert!(!newest_of_each(vec![result(1, true), result(2, false)])[0].passed);
+        assert!(newest_of_each(vec![result(2, true), result(1, false)])[0].passed);
+    }
+
+    #[test]
+    fn the_newest_with_each_values_is_kept() {
+        let mut with_others = result(1, false);
+        with_others.fingerprint = keyed("other values");
+        let tests = newest_of_each(vec![with_others, result(3, true), result(2, false)]);
+        let told: Vec<_> = tests.iter().map(|facts| (facts.at.as_second(), facts.passed)).collect();
+        assert_eq!(told, [(3, true), (1, false)]);
     }
 
     #[test]
     fn at_one_moment_the_failure_counts() {
-        let tests = newest_of_each_suite(vec![result(1, true), result(1, false)]);
+        let tests = newest_of_each(vec![result(1, true), result(1, false)]);
         assert_eq!(tests.len(), 1);
         assert!(!tests[0].passed);
     }

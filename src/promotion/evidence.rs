@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use std::time::Duration;
 
 use super::history::{MoveKind, StageState};
+use super::standing::Standing;
 use crate::image::Digest;
 use crate::project::{Freeze, StageName};
 use crate::values::{Contract, Fingerprint, SecretsHashed};
@@ -57,11 +58,76 @@ impl Evidence {
 
     /// The envelopes that the gates looked at, for the VSA.
     pub fn relied_on(&self) -> Vec<Digest> {
-        let tests = self.candidate.tests.iter();
-        let used = tests.filter(|facts| self.required_suites.contains(&facts.suite));
+        let suites = self.required_suites.iter();
+        let current = self.fingerprint.as_ref();
+        let tests = suites.filter_map(|suite| Standing::of(&self.candidate.tests, suite, current));
         let built = self.candidate.relied_on.iter().copied();
         let approved = self.counted_approvals().into_iter().map(|facts| facts.envelope);
-        built.chain(used.map(|facts| facts.envelope)).chain(approved).collect()
+        built
+            .chain(tests.map(|standing| standing.facts().envelope))
+            .chain(approved)
+            .collect()
+    }
+
+    /// The approvals that count for this promotion: one of each key that may give one.
+    pub fn counted_approvals(&self) -> Vec<&ApprovalFacts> {
+        self.candidate.counted_approvals(&self.approval, &self.to.name)
+    }
+
+    /// The rollback's record whose hold the caller names; none where none holds, or another one is named.
+    pub fn cleared_hold(&self) -> Option<Digest> {
+        let hold = self.to.hold()?;
+        let named = self.request.clear_hold?;
+        (hold.is_recorded_by(&named) || hold.replaces == Some(named)).then_some(hold.record)
+    }
+
+    /// The freeze that lasts longest of those that are on now, and when it ends.
+    pub fn freeze(&self) -> Option<(&Freeze, Timestamp)> {
+        let on = self.freezes.iter();
+        let on = on.filter_map(|freeze| Some((freeze, freeze.window.ends_after(self.now)?)));
+        on.max_by_key(|(_, until)| *until)
+    }
+
+    /// Why the caller goes on in spite of a freeze; none where none is on.
+    pub fn overridden_freeze(&self) -> Option<&str> {
+        self.freeze()?;
+        self.request.override_freeze.as_deref()
+    }
+
+    /// The command that asks for this promotion or rollback with another request.
+    pub(super) fn command(&self, request: &Request) -> String {
+        let (from, to) = (&self.from.name, &self.to.name);
+        let mut words = Vec::new();
+        let named = request.digest.as_ref();
+        // A rollback goes from a stage to itself.
+        if from == to {
+            words.push(format!("iamship rollback {to}"));
+            words.extend(named.map(|digest| format!("--to {digest}")));
+        } else {
+            words.push(format!("iamship promote {from} {to}"));
+            words.extend(named.map(|digest| format!("--digest {digest}")));
+        }
+        words.extend(
+            request
+                .expect_current
+                .map(|digest| format!("--expect-current {digest}")),
+        );
+        if from != to {
+            words.extend(request.allow_older.then(|| "--allow-older".to_owned()));
+        }
+        words.extend(request.clear_hold.map(|record| format!("--clear-hold {record}")));
+        let reason = request.override_freeze.as_deref();
+        words.extend(reason.map(|reason| format!("--override-freeze {}", quoted(reason))));
+        words.join(" ")
+    }
+}
+
+/// A text as a shell's word.
+fn quoted(text: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.,:/@+".contains(letter);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', "'\\''")),
     }
 }
 
@@ -83,14 +149,14 @@ pub struct Approver {
     pub key: Digest,
 }
 
-impl Evidence {
-    /// The approvals that count for this promotion: one of each key that may give one.
-    pub fn counted_approvals(&self) -> Vec<&ApprovalFacts> {
+impl Candidate {
+    /// The approvals that count for a stage: one of each key that may give one and did not build it.
+    pub fn counted_approvals(&self, rule: &ApprovalRule, stage: &StageName) -> Vec<&ApprovalFacts> {
         let mut counted: Vec<&ApprovalFacts> = Vec::new();
-        for facts in &self.candidate.approvals {
-            let may = self.approval.approvers.iter().any(|approver| approver.key == facts.key);
+        for facts in self.approvals.iter().filter(|facts| facts.stage == *stage) {
+            let may = rule.approvers.iter().any(|approver| approver.key == facts.key);
             let is_new = counted.iter().all(|other| other.key != facts.key);
-            if facts.stage == self.to.name && may && is_new && !self.candidate.builders.contains(&facts.key) {
+            if may && is_new && !self.builders.contains(&facts.key) {
                 counted.push(facts);
             }
         }
@@ -126,7 +192,7 @@ pub struct Candidate {
     pub provenance: Option<ProvenanceFacts>,
     /// What it needs from a stage.
     pub contract: Option<Contract>,
-    /// Test results in the stage it leaves, the newest of each suite.
+    /// Test results in the stage it leaves: the newest of each suite with each values, by suite, the newest first.
     pub tests: Vec<TestFacts>,
     /// Tags of test results that do not hold what their name says: a failure may have been there.
     pub doubtful_tests: Vec<String>,

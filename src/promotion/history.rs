@@ -1,6 +1,6 @@
 //! What ran in a stage: a chain of signed moves.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::image::{Digest, Tag};
 use crate::project::StageName;
@@ -36,6 +36,10 @@ pub struct Move {
     pub by: String,
     /// Whose key signed it.
     pub signer: String,
+    /// The rollback's record whose hold it cleared.
+    pub cleared_hold: Option<Digest>,
+    /// Why it went on in spite of a freeze.
+    pub overridden_freeze: Option<String>,
 }
 
 impl Move {
@@ -134,10 +138,65 @@ impl StageState {
         })
     }
 
+    /// The rollback that nothing has come after: what holds the stage until somebody names it.
+    ///
+    /// Of moves that raced, the one that took effect tells. One that put back what somebody had taken away holds nothing.
+    pub fn hold(&self) -> Option<&Move> {
+        let heads = || self.moves.iter().filter(|entry| self.heads.contains(&entry.record));
+        let newest = heads().max_by_key(|entry| entry.at)?;
+        let came_from = |other: &Move| {
+            other.previous == newest.previous || other.previous.iter().any(|one| newest.previous.contains(one))
+        };
+        let took_back = |entry: &&Move| {
+            let is_back = entry.kind == MoveKind::Rollback;
+            is_back && entry.replaces.is_some_and(|replaced| replaced != entry.digest)
+        };
+        let newest = || heads().filter(|entry| entry.record == newest.record || came_from(entry));
+        let in_effect = |entry: &&Move| Some(entry.digest) == self.current;
+        match newest().any(|entry| in_effect(&entry)) {
+            true => newest().filter(in_effect).find(took_back),
+            false => newest().find(took_back),
+        }
+    }
+
+    /// How long a digest has run here, as far as the moves that were read tell.
+    pub fn ran(&self, digest: Digest, now: Timestamp) -> Ran {
+        let open = self.current_move().filter(|entry| {
+            let is_recorded = self.agreement == Agreement::Recorded;
+            is_recorded && entry.digest == digest
+        });
+        let mut long = SignedDuration::ZERO;
+        for (index, entry) in self
+            .moves
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| entry.digest == digest)
+        {
+            let is_open = open.is_some_and(|open| open.record == entry.record);
+            let next = index.checked_sub(1).map(|next| self.moves[next].at);
+            let until = if is_open { Some(now) } else { next };
+            let stretch = until.map_or(SignedDuration::ZERO, |until| until.duration_since(entry.at));
+            long = long.saturating_add(stretch.max(SignedDuration::ZERO));
+        }
+        Ran {
+            long,
+            runs_now: open.is_some(),
+        }
+    }
+
     /// Where the newest move to a digest stands (0 is newest), if it was read.
     pub fn position(&self, digest: Digest) -> Option<usize> {
         self.moves.iter().position(|entry| entry.digest == digest)
     }
+}
+
+/// How long a digest has run in a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ran {
+    /// All stretches together.
+    pub long: SignedDuration,
+    /// Whether it runs there now, as the records say.
+    pub runs_now: bool,
 }
 
 #[cfg(test)]

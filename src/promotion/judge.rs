@@ -4,7 +4,6 @@ use super::evidence::Evidence;
 use super::gates::{Gate, PROMOTION, ROLLBACK};
 use super::verdict::{GateName, Verdict};
 use crate::image::Digest;
-use crate::project::StageName;
 
 /// What each gate said, in the order in which they were asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,34 +25,28 @@ impl Judgement {
     }
 }
 
-/// Proof that every gate passed for this digest, these stages and this state of the target.
+/// Proof that every gate passed, and what the caller had to say for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cleared {
-    digest: Digest,
-    to: StageName,
-    current: Option<Digest>,
     gates: Vec<(GateName, Verdict)>,
+    cleared_hold: Option<Digest>,
+    overridden_freeze: Option<String>,
 }
 
 impl Cleared {
-    /// What may move.
-    pub fn digest(&self) -> Digest {
-        self.digest
-    }
-
-    /// Where to.
-    pub fn to(&self) -> &StageName {
-        &self.to
-    }
-
-    /// What the target ran when it was judged.
-    pub fn current(&self) -> Option<Digest> {
-        self.current
-    }
-
     /// What the gates said.
     pub fn gates(&self) -> &[(GateName, Verdict)] {
         &self.gates
+    }
+
+    /// The rollback's record whose hold is cleared by it.
+    pub fn cleared_hold(&self) -> Option<Digest> {
+        self.cleared_hold
+    }
+
+    /// Why it goes on in spite of a freeze.
+    pub fn overridden_freeze(&self) -> Option<&str> {
+        self.overridden_freeze.as_deref()
     }
 }
 
@@ -75,10 +68,9 @@ pub fn judge(kind: Kind, evidence: &Evidence) -> (Judgement, Option<Cleared>) {
     let gates: Vec<_> = table.iter().map(|gate| (gate.name, (gate.ask)(evidence))).collect();
     let clear = gates.iter().all(|(_, verdict)| !verdict.is_hold());
     let cleared = clear.then(|| Cleared {
-        digest: evidence.candidate.digest,
-        to: evidence.to.name.clone(),
-        current: evidence.to.current,
         gates: gates.clone(),
+        cleared_hold: evidence.cleared_hold(),
+        overridden_freeze: evidence.overridden_freeze().map(str::to_owned),
     });
     let judgement = Judgement {
         digest: evidence.candidate.digest,

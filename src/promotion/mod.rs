@@ -12,6 +12,7 @@ mod history;
 mod judge;
 mod ledger;
 mod stage_history;
+mod standing;
 mod verdict;
 
 pub use candidate::Ledger;
@@ -19,8 +20,9 @@ pub use evidence::{
     ApprovalFacts, ApprovalRule, Approver, Candidate, CurrentFingerprint, Evidence, Freshness, ProvenanceFacts,
     RejectionFacts, Request, TestFacts,
 };
-pub use history::{Agreement, Move, MoveKind, StageState};
+pub use history::{Agreement, Move, MoveKind, Ran, StageState};
 pub use judge::{Cleared, Judgement, Kind, judge};
 pub use ledger::{Listing, MAX_RECORDS, Reading, Records, VerifiedRecord, counted_manifest, read_record, records};
 pub use stage_history::{Depth, FilledBy, Watched, heads, stage_state};
+pub use standing::Standing;
 pub use verdict::{GateName, Verdict};

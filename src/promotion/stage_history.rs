@@ -223,5 +223,7 @@ fn to_move(tag: &HistoryTag, record: &VerifiedRecord, filled_by: FilledBy) -> Re
         at: promotion.at,
         by: promotion.by,
         signer,
+        cleared_hold: promotion.cleared_hold,
+        overridden_freeze: promotion.overridden_freeze,
     })
 }

@@ -74,12 +74,18 @@ pub enum GateName {
     NotRejected,
     /// Its tests in the stage that it leaves passed, with the values that stage has now.
     Tested,
+    /// It has run long enough in the stage that it leaves.
+    Soak,
     /// So many people as the next stage asks for want it there.
     Approved,
     /// The next stage gives every parameter a value that fits.
     Values,
+    /// The next stage takes something new at this time.
+    Freeze,
     /// It is not older than what the next stage runs.
     NotOlder,
+    /// No rollback of the next stage that nobody has named.
+    Held,
     /// The next stage still runs what was read.
     Unchanged,
 }
@@ -93,9 +99,12 @@ impl GateName {
             Self::Provenance => "provenance",
             Self::NotRejected => "not-rejected",
             Self::Tested => "tested",
+            Self::Soak => "soak",
             Self::Approved => "approved",
             Self::Values => "values",
+            Self::Freeze => "freeze",
             Self::NotOlder => "not-older",
+            Self::Held => "held",
             Self::Unchanged => "unchanged",
         }
     }

@@ -200,6 +200,8 @@ fn put_large_move(registry: &TestRegistry, shop: &Shop, image: &Descriptor) -> D
             because: "passed ".repeat(10_000),
         }],
         reason: None,
+        cleared_hold: None,
+        overridden_freeze: None,
     };
     let stage = promotion.stage.clone();
     let envelope = sign(shop, image, Predicate::Promotion(promotion));

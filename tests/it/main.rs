@@ -10,6 +10,7 @@ mod cosign;
 mod engine;
 mod explain;
 mod faults;
+mod gates;
 mod history;
 mod init;
 mod keygen;

@@ -6,15 +6,18 @@ use crate::support::folder::snapshot;
 use crate::support::layout::LayoutFolder;
 use crate::support::project::{Project, is_digest, key_pair, masked, text};
 
-const GATES: [&str; 9] = [
+const GATES: [&str; 12] = [
     "order",
     "signed",
     "provenance",
     "not-rejected",
     "tested",
+    "soak",
     "approved",
     "values",
+    "freeze",
     "not-older",
+    "held",
     "unchanged",
 ];
 
@@ -573,9 +576,12 @@ fn people_read_each_gate_with_its_reason() {
       pass  not-rejected  nobody rejected it
       hold  tested        suite `static` has no result in `dev` for sha256:…
                           help: iamship test dev --digest sha256:…
+      pass  soak          no time to soak in `dev` is asked for
       pass  approved      no approval is asked for to enter `staging`
       pass  values        `staging` gives all 12 parameters a value
+      pass  freeze        no freeze is set for `staging`
       pass  not-older     `staging` runs nothing yet
+      pass  held          no rollback holds `staging`
       pass  unchanged     `staging` runs nothing yet
     ");
 }

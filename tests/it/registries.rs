@@ -103,7 +103,11 @@ fn a_promotion_and_a_rollback_at_once_leave_one_of_both() {
         _ => panic!("{}\n---\n{}", ran[0].stderr, ran[1].stderr),
     }
     assert_eq!(shop.status("staging")["recorded"], true);
-    shop.done("promote dev staging");
+    // A rollback that won holds the stage until somebody names it; one that lost does not.
+    let held = shop.status("staging")["held"]["record"].as_str().map(str::to_owned);
+    assert_eq!(held.is_some(), done[1]);
+    let named = held.map(|record| format!(" --clear-hold {record}")).unwrap_or_default();
+    shop.done(&format!("promote dev staging{named}"));
     assert_eq!(own(&registry, "staging"), Some(newest));
 }
 

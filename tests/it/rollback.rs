@@ -52,10 +52,12 @@ fn again_goes_on_and_then_there_is_nothing_left() {
 #[test]
 fn what_was_taken_back_is_not_gone_to_again() {
     let (project, [_, b, c]) = three();
-    project.json("rollback staging", 0);
+    let taken_back = project.json("rollback staging", 0);
     project.change_configuration("d");
     let d = project.build();
-    assert_eq!(project.promote("dev", "staging")["digest"], d.as_str());
+    project.test("dev");
+    let promote = format!("promote dev staging --clear-hold {}", text(&taken_back["record"]));
+    assert_eq!(project.json(&promote, 0)["digest"], d.as_str());
     let back = project.json("rollback staging", 0);
     assert_eq!(back["digest"], b.as_str(), "{c} was taken back before");
 }
@@ -108,8 +110,9 @@ fn what_was_rolled_back_comes_again_only_when_it_is_asked_for() {
     let (project, [_, _, c]) = three();
     project.json("rollback staging", 0);
     let held = project.json("promote dev staging", 1);
-    assert_eq!(Project::held(&held), ["not-older"]);
-    let done = project.json(&format!("promote dev staging --digest {c} --allow-older"), 0);
+    assert_eq!(Project::held(&held), ["held"]);
+    project.json(&format!("promote dev staging --digest {c} --allow-older"), 1);
+    let done = project.json(&format!("promote dev staging --digest {c} --clear-hold {c}"), 0);
     assert_eq!(done["digest"], c.as_str());
     assert_eq!(project.store().tag("staging"), Some(c));
 }

@@ -38,6 +38,12 @@ pub struct Promotion {
     /// Why, where somebody said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The rollback's record whose hold it cleared: somebody named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cleared_hold: Option<Digest>,
+    /// Why it went on in spite of a freeze.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overridden_freeze: Option<String>,
 }
 
 /// Ways to a stage.

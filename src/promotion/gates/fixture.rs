@@ -28,6 +28,8 @@ pub(in crate::promotion) fn moved(stage: &str, name: &str, second: i64) -> Move 
         at: jiff::Timestamp::from_second(1_767_225_600 + second).unwrap(),
         by: "ada".into(),
         signer: "keys/iamship.pub".into(),
+        cleared_hold: None,
+        overridden_freeze: None,
     }
 }
 

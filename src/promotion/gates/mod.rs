@@ -1,17 +1,25 @@
 //! The gates: one file a gate, one line in a table.
 
 mod approved;
+mod freeze;
+mod held;
 mod not_older;
 mod not_rejected;
 mod order;
 mod provenance;
 mod signed;
+mod soak;
 mod tested;
 mod unchanged;
 mod values;
 
+use jiff::SignedDuration;
+
 use super::evidence::Evidence;
 use super::verdict::{GateName, Verdict};
+
+/// How far another machine's clock may be ahead.
+const MAX_AHEAD: SignedDuration = SignedDuration::from_mins(5);
 
 /// One question.
 pub(super) struct Gate {
@@ -44,6 +52,10 @@ pub(super) const PROMOTION: &[Gate] = &[
         ask: tested::ask,
     },
     Gate {
+        name: GateName::Soak,
+        ask: soak::ask,
+    },
+    Gate {
         name: GateName::Approved,
         ask: approved::ask,
     },
@@ -52,8 +64,16 @@ pub(super) const PROMOTION: &[Gate] = &[
         ask: values::ask,
     },
     Gate {
+        name: GateName::Freeze,
+        ask: freeze::ask,
+    },
+    Gate {
         name: GateName::NotOlder,
         ask: not_older::ask,
+    },
+    Gate {
+        name: GateName::Held,
+        ask: held::ask,
     },
     Gate {
         name: GateName::Unchanged,

@@ -1,5 +1,6 @@
 //! `not-older`: a stage is not moved backwards unless that is said.
 
+use super::super::evidence::Request;
 use super::super::history::MoveKind;
 use super::{Evidence, Verdict};
 
@@ -17,22 +18,13 @@ pub(super) fn ask(evidence: &Evidence) -> Verdict {
         if evidence.request.allow_older {
             return Verdict::pass(format!("{because}, as asked"));
         }
-        Verdict::hold(
-            because,
-            format!(
-                "iamship promote {} {name} --digest {candidate} --allow-older",
-                from.name
-            ),
-        )
+        let request = Request {
+            digest: Some(candidate.to_string()),
+            allow_older: true,
+            ..evidence.request.clone()
+        };
+        Verdict::hold(because, evidence.command(&request))
     };
-    // A stage that was rolled back must not be rolled forward by the next run of a pipeline.
-    let taken_back = to
-        .moves
-        .first()
-        .is_some_and(|newest| newest.kind == MoveKind::Rollback && newest.replaces == Some(candidate));
-    if taken_back {
-        return hold(format!("`{name}` was rolled back from {candidate}"));
-    }
     // Positions count from the newest arrival, so that a build that brings old content back is new. A rollback is no
     // arrival: what it went back to stays old.
     let position = |digest| {
@@ -87,16 +79,6 @@ mod tests {
             moved("staging", "new", 1),
         ];
         evidence.to.current = Some(digest("other"));
-        assert!(!ask(&evidence).is_hold());
-    }
-
-    #[test]
-    fn what_was_rolled_back_does_not_come_again_by_itself() {
-        let mut evidence = evidence();
-        evidence.to.moves[0].kind = MoveKind::Rollback;
-        evidence.to.moves[0].replaces = Some(evidence.candidate.digest);
-        assert!(ask(&evidence).because().contains("was rolled back from"));
-        evidence.request.allow_older = true;
         assert!(!ask(&evidence).is_hold());
     }
 

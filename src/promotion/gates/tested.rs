@@ -1,14 +1,11 @@
 //! `tested`: every suite that the stage asks for passed there, with the values it has now.
 
-use jiff::SignedDuration;
-
 use super::super::evidence::{Freshness, TestFacts};
-use super::{Evidence, Verdict};
+use super::super::standing::Standing;
+use super::{Evidence, MAX_AHEAD, Verdict};
 use crate::attest::{RecordKind, RecordTag};
 use crate::values::SecretsHashed;
 
-/// How far another machine's clock may be ahead.
-const MAX_AHEAD: SignedDuration = SignedDuration::from_mins(5);
 /// So many doubtful tags are named.
 const MOST_TAGS: usize = 4;
 
@@ -23,8 +20,7 @@ pub(super) fn ask(evidence: &Evidence) -> Verdict {
     let mut because = Vec::new();
     let mut help = Vec::new();
     for suite in &evidence.required_suites {
-        let facts = evidence.candidate.tests.iter().find(|facts| facts.suite == *suite);
-        match look(evidence, suite, facts) {
+        match look(evidence, suite) {
             Ok(why) => passed.push(why),
             Err((why, mend)) => {
                 because.push(why);
@@ -60,7 +56,7 @@ fn doubtful(tags: &[String]) -> Verdict {
 }
 
 /// Why one suite is good, or why not and what mends it.
-fn look(evidence: &Evidence, suite: &str, facts: Option<&TestFacts>) -> Result<String, (String, String)> {
+fn look(evidence: &Evidence, suite: &str) -> Result<String, (String, String)> {
     let stage = &evidence.from.name;
     let digest = evidence.candidate.digest;
     let again = if evidence.own_suites.iter().any(|own| own == suite) {
@@ -68,49 +64,59 @@ fn look(evidence: &Evidence, suite: &str, facts: Option<&TestFacts>) -> Result<S
     } else {
         format!("run it, then: iamship attest tested {stage} --suite {suite} --result passed --digest {digest}")
     };
-    let Some(facts) = facts else {
-        return Err((
-            format!(
-                "suite `{suite}` has no result in `{stage}` for {}",
-                evidence.candidate.digest
-            ),
-            again,
-        ));
-    };
-    if facts.at > evidence.now.saturating_add(MAX_AHEAD).unwrap_or(evidence.now) {
-        let tag = RecordTag::new(evidence.candidate.digest, RecordKind::Tested, &facts.record);
+    if let Some(facts) = of_the_future(evidence, suite) {
+        let tag = RecordTag::new(digest, RecordKind::Tested, &facts.record);
         return Err((
             format!("the result of suite `{suite}` is of {}, later than now", facts.at),
             format!("set the clocks, delete the tag `{tag}`, then test again"),
         ));
     }
-    if !facts.passed {
-        return Err((format!("suite `{suite}` failed in `{stage}` at {}", facts.at), again));
-    }
-    let Some(current) = &evidence.fingerprint else {
+    let current = evidence.fingerprint.as_ref();
+    let same_key = "set `IAMSHIP_FINGERPRINT_KEY` to the same text on every machine, then test again";
+    let Some(standing) = Standing::of(&evidence.candidate.tests, suite, current) else {
         return Err((
-            format!("suite `{suite}` passed in `{stage}`, but `{stage}`'s values can't be read here"),
-            format!("iamship check {stage}"),
+            format!("suite `{suite}` has no result in `{stage}` for {digest}"),
+            again,
         ));
     };
-    match current.compare(&facts.fingerprint) {
-        Freshness::Fresh if facts.fingerprint.secrets == SecretsHashed::LeftOut => Ok(format!(
-            "`{suite}` passed in `{stage}` at {} (secrets not in the fingerprint)",
-            facts.at
+    let at = standing.facts().at;
+    match standing {
+        Standing::Passed(facts) if facts.fingerprint.secrets == SecretsHashed::LeftOut => Ok(format!(
+            "`{suite}` passed in `{stage}` at {at} (secrets not in the fingerprint)"
         )),
-        Freshness::Fresh => Ok(format!("`{suite}` passed in `{stage}` at {}", facts.at)),
-        Freshness::Stale => Err((
-            format!(
-                "suite `{suite}` passed at {}, but `{stage}`'s values have changed since",
-                facts.at
-            ),
-            again,
-        )),
-        Freshness::OtherKey => Err((
+        Standing::Passed(_) => Ok(format!("`{suite}` passed in `{stage}` at {at}")),
+        Standing::Failed(facts) => {
+            let freshness = current.map(|current| current.compare(&facts.fingerprint));
+            let because = format!("suite `{suite}` failed in `{stage}` at {at}");
+            Err(match freshness {
+                Some(Freshness::OtherKey) => (
+                    format!("{because}, with values that were hashed with a key that is not here"),
+                    again,
+                ),
+                _ => (because, again),
+            })
+        }
+        Standing::Stale(facts) => {
+            let how = if facts.passed { "passed" } else { "failed" };
+            let because = format!("suite `{suite}` {how} at {at}, but `{stage}`'s values have changed since");
+            Err((because, again))
+        }
+        Standing::OtherKey(_) => Err((
             format!("suite `{suite}` passed, but its values were hashed with a key that is not here"),
-            "set `IAMSHIP_FINGERPRINT_KEY` to the same text on every machine, then test again".to_owned(),
+            same_key.to_owned(),
+        )),
+        Standing::Unread(_) => Err((
+            format!("suite `{suite}` passed in `{stage}`, but `{stage}`'s values can't be read here"),
+            format!("iamship check {stage}"),
         )),
     }
+}
+
+/// A result that no clock explains: what comes now would never be the newest.
+fn of_the_future<'e>(evidence: &'e Evidence, suite: &str) -> Option<&'e TestFacts> {
+    let latest = evidence.now.saturating_add(MAX_AHEAD).unwrap_or(evidence.now);
+    let mut own = evidence.candidate.tests.iter().filter(|facts| facts.suite == suite);
+    own.find(|facts| facts.at > latest)
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! `unchanged`: the target runs what its record says, and what the caller expects.
 
+use super::super::evidence::Request;
 use super::super::history::Agreement;
 use super::{Evidence, Verdict};
+use crate::image::Digest;
 
 pub(super) fn ask(evidence: &Evidence) -> Verdict {
     let to = &evidence.to;
@@ -18,10 +20,7 @@ pub(super) fn ask(evidence: &Evidence) -> Verdict {
         // Moved by hand. Naming what runs there now says that this was seen.
         (Agreement::Unrecorded, Some(current)) if evidence.request.expect_current != Some(current) => Verdict::hold(
             format!("the tag of `{}` was moved to {current} without a record", to.name),
-            format!(
-                "look at what runs, then name it: {} --expect-current {current}",
-                command(evidence)
-            ),
+            expecting(evidence, current),
         ),
         (Agreement::Unrecorded, Some(current)) => Verdict::pass(format!(
             "`{}` was moved to {} without a record, as expected",
@@ -43,10 +42,7 @@ pub(super) fn ask(evidence: &Evidence) -> Verdict {
                     to.name
                 ),
                 match current {
-                    Some(current) => format!(
-                        "look at what runs, then name it: {} --expect-current {current}",
-                        command(evidence)
-                    ),
+                    Some(current) => expecting(evidence, current),
                     None => format!("iamship history {}", to.name),
                 },
             )
@@ -63,13 +59,13 @@ fn is_rollback(evidence: &Evidence) -> bool {
     evidence.from.name == evidence.to.name
 }
 
-fn command(evidence: &Evidence) -> String {
-    let (from, to) = (&evidence.from.name, &evidence.to.name);
-    if is_rollback(evidence) {
-        format!("iamship rollback {to}")
-    } else {
-        format!("iamship promote {from} {to}")
-    }
+/// The same again, by somebody who has seen what runs.
+fn expecting(evidence: &Evidence, current: Digest) -> String {
+    let request = Request {
+        expect_current: Some(current),
+        ..evidence.request.clone()
+    };
+    format!("look at what runs, then name it: {}", evidence.command(&request))
 }
 
 #[cfg(test)]

@@ -115,6 +115,8 @@ pub(crate) fn seed_moves(registry: &TestRegistry, shop: &Shop, stage: &str, coun
             by: "tester".to_owned(),
             gates: Vec::new(),
             reason: None,
+            cleared_hold: None,
+            overridden_freeze: None,
         };
         let statement = Statement::about("shop", image.digest(), Predicate::Promotion(promotion));
         let envelope = Envelope::sign(&statement, &shop.key);

@@ -38,6 +38,8 @@ pub enum Lacks {
     Test,
     /// Somebody rejected it.
     Consent,
+    /// Its own stage was rolled back from it.
+    Trust,
 }
 
 impl Lacks {
@@ -46,6 +48,7 @@ impl Lacks {
         match self {
             Self::Test => "not tested",
             Self::Consent => "rejected",
+            Self::Trust => "rolled back",
         }
     }
 }
@@ -110,6 +113,13 @@ impl Reader<'_, '_> {
         }];
         for entry in &state.moves {
             if passed_over.iter().any(|known| known.digest == entry.digest) {
+                continue;
+            }
+            if state.was_taken_back(entry.digest) {
+                passed_over.push(PassedOver {
+                    digest: entry.digest,
+                    because: Lacks::Trust,
+                });
                 continue;
             }
             let evidence = self.evidence(state.clone(), entry.digest, None).await?;

@@ -269,7 +269,10 @@ pub fn warn_of_passed_over(context: &Context<'_>, stage: &str, plan: &Plan) {
         Lacks::Test => {
             format!("`{stage}` runs {digest}, which is newer and not tested; the last tested digest is {taken}")
         }
-        Lacks::Consent => format!("{digest} in `{stage}` is newer and was rejected; {taken} is taken instead"),
+        because => format!(
+            "{digest} in `{stage}` is newer and was {}; {taken} is taken",
+            because.as_str()
+        ),
     };
     context.events.tell(Event::Warning(&text));
 }

@@ -1,9 +1,91 @@
-//! What people say of a digest, as records hold it: approvals and rejections.
+//! What people say of a digest: approvals and rejections, and whose count.
 
-use super::evidence::{ApprovalFacts, Candidate, RejectionFacts};
+use jiff::Timestamp;
+
+use super::evidence::Candidate;
 use super::ledger::Records;
 use crate::attest::predicate::{Approval, Rejection};
 use crate::attest::{RecordKind, Verified};
+use crate::image::Digest;
+use crate::project::StageName;
+
+/// Somebody wants it in a stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApprovalFacts {
+    /// Which stage.
+    pub stage: StageName,
+    /// Why.
+    pub reason: Option<String>,
+    /// When.
+    pub at: Timestamp,
+    /// Who, as the author calls itself.
+    pub by: String,
+    /// Whose key.
+    pub signer: String,
+    /// The key's fingerprint.
+    pub key: Digest,
+    /// The record that says so.
+    pub record: Digest,
+    /// The envelope in it.
+    pub envelope: Digest,
+}
+
+/// Somebody wants it nowhere, or not in one stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectionFacts {
+    /// Which stage; none: anywhere.
+    pub stage: Option<StageName>,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+    /// Who, as the author calls itself.
+    pub by: String,
+    /// Whose key.
+    pub signer: String,
+    /// The record that says so.
+    pub record: Digest,
+}
+
+impl RejectionFacts {
+    /// Whether it keeps the digest out of a stage.
+    pub fn is_about(&self, stage: &StageName) -> bool {
+        self.stage.as_ref().is_none_or(|own| own == stage)
+    }
+}
+
+/// How many approvals a stage asks for, and whose count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ApprovalRule {
+    /// How many, each by another key.
+    pub needed: usize,
+    /// The keys that may give them.
+    pub approvers: Vec<Approver>,
+}
+
+/// A key whose approvals count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approver {
+    /// Its file.
+    pub name: String,
+    /// Its fingerprint.
+    pub key: Digest,
+}
+
+impl Candidate {
+    /// The approvals that count for a stage: one of each key that may give one and did not build it.
+    pub fn counted_approvals(&self, rule: &ApprovalRule, stage: &StageName) -> Vec<&ApprovalFacts> {
+        let mut counted: Vec<&ApprovalFacts> = Vec::new();
+        for facts in self.approvals.iter().filter(|facts| facts.stage == *stage) {
+            let may = rule.approvers.iter().any(|approver| approver.key == facts.key);
+            let is_new = counted.iter().all(|other| other.key != facts.key);
+            if may && is_new && !self.builders.contains(&facts.key) {
+                counted.push(facts);
+            }
+        }
+        counted
+    }
+}
 
 /// The approvals among records, oldest first.
 pub(super) fn approvals(records: &Records) -> Vec<ApprovalFacts> {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use std::time::Duration;
 
+use super::decisions::{ApprovalFacts, ApprovalRule, RejectionFacts};
 use super::history::{MoveKind, StageState};
 use super::standing::Standing;
 use crate::image::Digest;
@@ -93,75 +94,6 @@ impl Evidence {
         self.freeze()?;
         self.request.override_freeze.as_deref()
     }
-
-    /// The command that asks for this promotion or rollback with another request.
-    pub(super) fn command(&self, request: &Request) -> String {
-        let (from, to) = (&self.from.name, &self.to.name);
-        let mut words = Vec::new();
-        let named = request.digest.as_ref();
-        // A rollback goes from a stage to itself.
-        if from == to {
-            words.push(format!("iamship rollback {to}"));
-            words.extend(named.map(|digest| format!("--to {digest}")));
-        } else {
-            words.push(format!("iamship promote {from} {to}"));
-            words.extend(named.map(|digest| format!("--digest {digest}")));
-        }
-        words.extend(
-            request
-                .expect_current
-                .map(|digest| format!("--expect-current {digest}")),
-        );
-        if from != to {
-            words.extend(request.allow_older.then(|| "--allow-older".to_owned()));
-        }
-        words.extend(request.clear_hold.map(|record| format!("--clear-hold {record}")));
-        let reason = request.override_freeze.as_deref();
-        words.extend(reason.map(|reason| format!("--override-freeze {}", quoted(reason))));
-        words.join(" ")
-    }
-}
-
-/// A text as a shell's word.
-fn quoted(text: &str) -> String {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.,:/@+".contains(letter);
-    match !text.is_empty() && text.chars().all(is_plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', "'\\''")),
-    }
-}
-
-/// How many approvals a stage asks for, and whose count.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ApprovalRule {
-    /// How many, each by another key.
-    pub needed: usize,
-    /// The keys that may give them.
-    pub approvers: Vec<Approver>,
-}
-
-/// A key whose approvals count.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Approver {
-    /// Its file.
-    pub name: String,
-    /// Its fingerprint.
-    pub key: Digest,
-}
-
-impl Candidate {
-    /// The approvals that count for a stage: one of each key that may give one and did not build it.
-    pub fn counted_approvals(&self, rule: &ApprovalRule, stage: &StageName) -> Vec<&ApprovalFacts> {
-        let mut counted: Vec<&ApprovalFacts> = Vec::new();
-        for facts in self.approvals.iter().filter(|facts| facts.stage == *stage) {
-            let may = rule.approvers.iter().any(|approver| approver.key == facts.key);
-            let is_new = counted.iter().all(|other| other.key != facts.key);
-            if may && is_new && !self.builders.contains(&facts.key) {
-                counted.push(facts);
-            }
-        }
-        counted
-    }
 }
 
 /// What the caller asks for.
@@ -221,51 +153,6 @@ pub struct ProvenanceFacts {
     pub commit: Option<String>,
     /// Whether there were changes that the commit does not have.
     pub dirty: bool,
-}
-
-/// Somebody wants it in a stage.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ApprovalFacts {
-    /// Which stage.
-    pub stage: StageName,
-    /// Why.
-    pub reason: Option<String>,
-    /// When.
-    pub at: Timestamp,
-    /// Who, as the author calls itself.
-    pub by: String,
-    /// Whose key.
-    pub signer: String,
-    /// The key's fingerprint.
-    pub key: Digest,
-    /// The record that says so.
-    pub record: Digest,
-    /// The envelope in it.
-    pub envelope: Digest,
-}
-
-/// Somebody wants it nowhere, or not in one stage.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RejectionFacts {
-    /// Which stage; none: anywhere.
-    pub stage: Option<StageName>,
-    /// Why.
-    pub reason: String,
-    /// When.
-    pub at: Timestamp,
-    /// Who, as the author calls itself.
-    pub by: String,
-    /// Whose key.
-    pub signer: String,
-    /// The record that says so.
-    pub record: Digest,
-}
-
-impl RejectionFacts {
-    /// Whether it keeps the digest out of a stage.
-    pub fn is_about(&self, stage: &StageName) -> bool {
-        self.stage.as_ref().is_none_or(|own| own == stage)
-    }
 }
 
 /// What a trusted key says on a test.

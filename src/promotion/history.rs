@@ -159,6 +159,15 @@ impl StageState {
         }
     }
 
+    /// Whether this stage was rolled back from a digest that has not come again since.
+    pub fn was_taken_back(&self, digest: Digest) -> bool {
+        let told = self.moves.iter().find_map(|entry| {
+            let is_back = entry.kind == MoveKind::Rollback && entry.digest != digest && entry.replaces == Some(digest);
+            (is_back || entry.digest == digest).then_some(is_back)
+        });
+        told.unwrap_or(false)
+    }
+
     /// How long a digest has run here, as far as the moves that were read tell.
     pub fn ran(&self, digest: Digest, now: Timestamp) -> Ran {
         let open = self.current_move().filter(|entry| {
@@ -232,6 +241,27 @@ mod tests {
             Agreement::of(Some(winner.digest), &[&loser, &winner], |_| true),
             Agreement::Recorded
         );
+    }
+
+    #[test]
+    fn what_was_rolled_back_was_taken_back_until_it_comes_again() {
+        let back = Move {
+            kind: MoveKind::Rollback,
+            replaces: Some(digest("bad")),
+            ..moved("prod", "good", 3)
+        };
+        let mut state = StageState {
+            name: "prod".parse().unwrap(),
+            current: Some(digest("good")),
+            heads: Vec::new(),
+            moves: vec![back, moved("prod", "bad", 2), moved("prod", "good", 1)],
+            agreement: Agreement::Recorded,
+            ignored: Vec::new(),
+        };
+        assert!(state.was_taken_back(digest("bad")));
+        assert!(!state.was_taken_back(digest("good")) && !state.was_taken_back(digest("another")));
+        state.moves.insert(0, moved("prod", "bad", 4));
+        assert!(!state.was_taken_back(digest("bad")));
     }
 
     #[test]

@@ -16,10 +16,8 @@ mod standing;
 mod verdict;
 
 pub use candidate::Ledger;
-pub use evidence::{
-    ApprovalFacts, ApprovalRule, Approver, Candidate, CurrentFingerprint, Evidence, Freshness, ProvenanceFacts,
-    RejectionFacts, Request, TestFacts,
-};
+pub use decisions::{ApprovalFacts, ApprovalRule, Approver, RejectionFacts};
+pub use evidence::{Candidate, CurrentFingerprint, Evidence, Freshness, ProvenanceFacts, Request, TestFacts};
 pub use history::{Agreement, Move, MoveKind, Ran, StageState};
 pub use judge::{Cleared, Judgement, Kind, judge};
 pub use ledger::{Listing, MAX_RECORDS, Reading, Records, VerifiedRecord, counted_manifest, read_record, records};

@@ -22,7 +22,7 @@ struct Scene {
     registry: TestRegistry,
     shop: Shop,
     before: Snapshot,
-    line: &'static str,
+    line: String,
     stage: &'static str,
     /// What the stage's tag may be.
     allowed: [Option<String>; 2],
@@ -42,8 +42,9 @@ enum Disturbance {
 }
 
 impl Scene {
-    /// `steps` lead to where `line` moves `stage`. A step `=name` writes another configuration.
-    fn new(steps: &[&str], line: &'static str, stage: &'static str) -> Self {
+    /// `steps` lead to where `line` moves `stage`. A step `=name` writes another configuration; `HELD` in the line stands
+    /// for the rollback that holds the stage.
+    fn new(steps: &[&str], line: &str, stage: &'static str) -> Self {
         let registry = TestRegistry::start();
         let shop = Shop::new(&registry);
         for step in steps {
@@ -54,8 +55,12 @@ impl Scene {
         }
         let before = registry.snapshot();
         let old = tag_digest(&registry, stage);
+        let line = match line.contains("HELD") {
+            true => line.replace("HELD", shop.status(stage)["held"]["record"].as_str().expect("a hold")),
+            false => line.to_owned(),
+        };
         registry.take_lines();
-        shop.done(line);
+        shop.done(&line);
         let lines = registry.take_lines();
         let is_read = |line: &&String| line.starts_with("GET") || line.starts_with("HEAD");
         Self {
@@ -92,7 +97,7 @@ impl Scene {
             let code = match how {
                 Disturbance::Cut => {
                     self.registry.cut_after(passing, when);
-                    let ran = self.shop.run(self.line);
+                    let ran = self.shop.run(&self.line);
                     if ran.code == Some(3) {
                         assert!(ran.stderr.contains("error: "), "{told}: {}", ran.stderr);
                     }
@@ -113,7 +118,7 @@ impl Scene {
             if self.line.starts_with("rollback") && state(&self.registry) == self.after {
                 continue;
             }
-            let again = self.shop.run(self.line);
+            let again = self.shop.run(&self.line);
             assert_eq!(again.code, Some(0), "{told}: again: {}{}", again.stdout, again.stderr);
             whole(&self.registry, &told);
             assert_eq!(state(&self.registry), self.after, "{told}");
@@ -127,14 +132,14 @@ impl Scene {
             let code = match how {
                 Disturbance::Cut => {
                     self.registry.cut_after(passing, when);
-                    self.shop.run(self.line).code
+                    self.shop.run(&self.line).code
                 }
                 Disturbance::Kill => self.kill(passing, when),
             };
             self.registry.heal();
             assert_ne!(code, Some(1), "{told}: a broken connection is no failed test");
             whole(&self.registry, &told);
-            self.shop.done(self.line);
+            self.shop.done(&self.line);
             whole(&self.registry, &told);
             assert!(self.allowed.contains(&tag_digest(&self.registry, self.stage)));
         }
@@ -153,7 +158,7 @@ impl Scene {
             let killed = Command::new("kill").args(["-KILL", &id]).status();
             assert!(killed.expect("kill").success());
         });
-        let mut command = self.shop.command(self.line);
+        let mut command = self.shop.command(&self.line);
         let mut child = command
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -266,6 +271,31 @@ fn rollback() -> Scene {
     )
 }
 
+/// A promotion that names the rollback before it.
+fn clearing() -> Scene {
+    let steps = [
+        "build",
+        "test dev",
+        "promote dev staging",
+        "=two",
+        "build",
+        "test dev",
+        "promote dev staging",
+        "rollback staging",
+        "=three",
+        "build",
+        "test dev",
+    ];
+    Scene::new(&steps, "promote dev staging --clear-hold HELD", "staging")
+}
+
+#[test]
+fn a_promotion_that_clears_a_hold_and_is_cut_or_killed() {
+    let scene = clearing();
+    scene.disturb(Disturbance::Cut, When::AfterEffect, 2);
+    scene.disturb(Disturbance::Kill, When::BeforeEffect, 3);
+}
+
 #[test]
 fn a_first_build_that_is_cut_at_any_request() {
     first_build().disturb(Disturbance::Cut, When::BeforeEffect, 1);
@@ -324,7 +354,7 @@ fn a_promotion_with_a_cut_that_is_mended_ends_as_if_nothing_had_been() {
         };
         scene.registry.restore(&scene.before);
         scene.registry.cut_once_after(passing, when);
-        scene.shop.done(scene.line);
+        scene.shop.done(&scene.line);
         assert_eq!(state(&scene.registry), scene.after, "{passing} {when:?}");
     }
 }

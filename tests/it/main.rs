@@ -7,6 +7,7 @@ mod check;
 mod completions;
 mod corpus;
 mod cosign;
+mod decisions;
 mod engine;
 mod explain;
 mod faults;

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use iamship::attest::{Algorithm, SigningKey};
+use secrecy::ExposeSecret as _;
+
 use crate::support::registry::{Builder, Request, TestRegistry};
 use crate::support::shop::{Shop, seed_base, seed_moves, stage};
 
@@ -110,6 +113,34 @@ fn a_promotion_asks_nothing_twice() {
     paths.dedup();
     // The tags are listed again after the record was written: that is how a rival is seen.
     assert_eq!(paths.len(), all - 1, "{}", told(&cost.log));
+}
+
+/// Nothing is asked about what nobody has said; what somebody has, is one request each.
+#[test]
+fn each_approval_is_one_request_more() {
+    let registry = TestRegistry::builder().referrers_api().start();
+    let mut shop = Shop::new(&registry);
+    let toml = shop.read("iamship.toml");
+    let [ada, bob] = [(); 2].map(|()| SigningKey::generate(Algorithm::Ed25519).expect("a key"));
+    shop.write("keys/ada.pub", &ada.public_key().to_pem());
+    shop.write("keys/bob.pub", &bob.public_key().to_pem());
+    let trusted = "[\"keys/test.pub\", \"keys/ada.pub\", \"keys/bob.pub\"]";
+    let toml = toml.replace("[\"keys/test.pub\"]", trusted);
+    let staging = "name = \"staging\"";
+    let toml = toml.replace(staging, &format!("{staging}\nenter = {{ approvals = 2 }}"));
+    shop.write("iamship.toml", &toml);
+    shop.set("IAMSHIP_FINGERPRINT_KEY", "one text on every machine");
+    shop.done("build");
+    shop.done("test dev");
+    let own = shop.key.to_plain_pem().expect("PEM").expose_secret().to_owned();
+    for key in [&ada, &bob] {
+        shop.set("TEST_SIGNING_KEY", key.to_plain_pem().expect("PEM").expose_secret());
+        let version = shop.status("dev")["version"].as_str().expect("a version").to_owned();
+        shop.done(&format!("approve {version} --for staging"));
+    }
+    shop.set("TEST_SIGNING_KEY", &own);
+    let cost = cost(&registry, &shop, "promote dev staging");
+    cost.at_most(22, 8);
 }
 
 #[test]

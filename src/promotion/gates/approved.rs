@@ -1,6 +1,6 @@
 //! `approved`: so many people as the stage asks for want this digest there, and none of them built it.
 
-use super::super::evidence::Approver;
+use super::super::decisions::Approver;
 use super::{Evidence, Verdict};
 
 pub(super) fn ask(evidence: &Evidence) -> Verdict {

@@ -1,10 +1,8 @@
 //! A promotion from `staging` to `prod` that every gate passes, for tests to spoil.
 
 use crate::image::Digest;
-use crate::promotion::evidence::{
-    ApprovalFacts, ApprovalRule, Approver, Candidate, CurrentFingerprint, Evidence, ProvenanceFacts, RejectionFacts,
-    Request, TestFacts,
-};
+use crate::promotion::decisions::{ApprovalFacts, ApprovalRule, Approver, RejectionFacts};
+use crate::promotion::evidence::{Candidate, CurrentFingerprint, Evidence, ProvenanceFacts, Request, TestFacts};
 use crate::promotion::history::{Agreement, Move, MoveKind, StageState};
 use crate::values::{Contract, Fingerprint, SecretsHashed};
 

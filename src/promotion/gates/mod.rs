@@ -1,6 +1,7 @@
 //! The gates: one file a gate, one line in a table.
 
 mod approved;
+mod command;
 mod freeze;
 mod held;
 mod not_older;

@@ -9,6 +9,7 @@ mod corpus;
 mod cosign;
 mod decisions;
 mod engine;
+mod engine_faults;
 mod explain;
 mod faults;
 mod gates;

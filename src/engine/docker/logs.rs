@@ -22,8 +22,8 @@ impl Docker {
             while let Some(piece) = pieces.try_next().await? {
                 log.extend_from_slice(piece.as_ref());
                 // Trimmed now and then, so that each byte moves a few times at most.
-                if log.len() > bounds.bytes.saturating_mul(2) {
-                    log.drain(..log.len() - bounds.bytes);
+                if log.len() > bounds.bytes.saturating_mul(2) + 1 {
+                    log.drain(..log.len() - bounds.bytes - 1);
                 }
             }
             Ok(())
@@ -41,17 +41,20 @@ impl Docker {
 
 /// The last lines, whole ones, as many as fit.
 fn newest(mut log: Vec<u8>, bounds: LogBounds) -> Vec<u8> {
-    if log.len() > bounds.bytes {
-        log.drain(..log.len() - bounds.bytes);
-        if let Some(end) = log
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .filter(|end| end + 1 < log.len())
-        {
-            log.drain(..=end);
-        }
+    let Some(cut) = log.len().checked_sub(bounds.bytes).filter(|cut| *cut > 0) else {
+        return log;
+    };
+    let rest = log.split_off(cut);
+    let begun = match log.last() {
+        Some(b'\n') => 0,
+        _ => rest.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1),
+    };
+    // A line that is longer than all there is room for is cut.
+    if begun == rest.len() {
+        rest
+    } else {
+        rest[begun..].to_vec()
     }
-    log
 }
 
 #[cfg(test)]
@@ -71,6 +74,7 @@ mod tests {
     fn whole_lines_from_the_end() {
         assert_eq!(newest_of("one\ntwo\nthree\n", 14), "one\ntwo\nthree\n");
         assert_eq!(newest_of("one\ntwo\nthree\n", 12), "two\nthree\n");
+        assert_eq!(newest_of("one\ntwo\nthree\n", 10), "two\nthree\n");
         assert_eq!(newest_of("one\ntwo\nthree\n", 8), "three\n");
         // A line that is longer than all that is wanted is cut.
         assert_eq!(newest_of("one\ntwo\nthree\n", 4), "ree\n");

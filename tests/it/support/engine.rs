@@ -14,7 +14,7 @@ use iamship::engine::{
 use iamship::image::{Descriptor, Digest, Manifest, Target};
 use iamship::ops::load_image::{Loaded, load_image};
 use iamship::ops::{Event, Events};
-use iamship::store::{Layout, Store};
+use iamship::store::{Layout, Store, read_blob};
 use serde_json::json;
 
 /// Statically linked, so that it needs nothing else in its image.
@@ -48,22 +48,31 @@ pub(crate) struct Shelf {
 
 impl Shelf {
     pub(crate) async fn new(content: &str) -> Self {
-        Self::on(content, "amd64").await
+        Self::of([busybox(), files(&[("content", content.as_bytes(), 0o644)])]).await
     }
 
-    /// For an architecture, whatever it is.
-    pub(crate) async fn on(content: &str, architecture: &str) -> Self {
+    /// Without busybox, for engines that run nothing.
+    pub(crate) async fn plain(content: &str) -> Self {
+        Self::of([
+            files(&[("base", b"base", 0o644)]),
+            files(&[("content", content.as_bytes(), 0o644)]),
+        ])
+        .await
+    }
+
+    /// With these layers.
+    async fn of(archives: [Vec<u8>; 2]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = camino::Utf8PathBuf::from_path_buf(folder.path().join("images")).expect("UTF-8");
         let store: Arc<dyn Store> = Arc::new(Layout::open_or_create(path).expect("a layout"));
         let mut layers = Vec::new();
         let mut diff_ids = Vec::new();
-        for archive in [busybox(), files(&[("content", content.as_bytes(), 0o644)])] {
+        for archive in archives {
             diff_ids.push(Digest::of(&archive));
             layers.push(put(&*store, "application/vnd.oci.image.layer.v1.tar+gzip", gzip(&archive)).await);
         }
         let config = json!({
-            "architecture": architecture, "os": "linux", "created": "2026-01-01T00:00:00Z",
+            "architecture": "amd64", "os": "linux", "created": "2026-01-01T00:00:00Z",
             "config": { "User": "10001:10001", "Env": ["PATH=/bin"], "Entrypoint": ["/bin/busybox"], "Cmd": ["true"] },
             "rootfs": { "type": "layers", "diff_ids": diff_ids },
         });
@@ -91,6 +100,14 @@ impl Shelf {
     pub(crate) async fn unique() -> Self {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         Self::new(&format!("{} {:?}", std::process::id(), now.expect("a time"))).await
+    }
+
+    /// The digests of the layers' contents.
+    pub(crate) async fn diff_ids(&self) -> Vec<Digest> {
+        let config = &self.manifest.image().expect("an image").config;
+        let config = read_blob(&*self.store, config, 1 << 20).await.expect("a configuration");
+        let config: serde_json::Value = serde_json::from_slice(&config).expect("JSON");
+        serde_json::from_value(config["rootfs"]["diff_ids"].clone()).expect("digests")
     }
 
     /// Where a blob's bytes lie.

@@ -2,6 +2,7 @@
 
 pub(crate) mod base;
 pub(crate) mod engine;
+pub(crate) mod fake_engine;
 pub(crate) mod flaky;
 pub(crate) mod folder;
 pub(crate) mod layout;

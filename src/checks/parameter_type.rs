@@ -2,10 +2,11 @@
 //!
 //! Where the type is inferred and the server's rule for such values is not documented, an unusual value is a warning.
 
+use super::StageInput;
 use super::view::{Shared, View, listed};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::profile::ParameterType;
-use crate::values::{Certainty, ContractParameter, TypeMismatch, check_type};
+use crate::values::{Certainty, ContractParameter, TypeMismatch, Value, check_type};
 
 /// Empty values belong to another rule.
 pub(super) fn find(view: &View<'_>) -> Vec<Diagnostic> {
@@ -19,7 +20,7 @@ pub(super) fn find(view: &View<'_>) -> Vec<Diagnostic> {
             let Some(parameter) = view.contract.get(name.as_str()) else {
                 continue;
             };
-            if let Err(mismatch) = check_type(parameter.kind, value.expose()) {
+            if let Err(mismatch) = check(view, stage, parameter, value) {
                 let place = view.value_span(name, value);
                 shared.add(
                     &stage.name,
@@ -48,6 +49,31 @@ pub(super) fn find(view: &View<'_>) -> Vec<Diagnostic> {
             ))
         });
     found.chain(defaults(view)).collect()
+}
+
+/// Where the stage protects a parameter's values, a plain one is fine, and a protected one has the profile's form.
+fn check(
+    view: &View<'_>,
+    stage: &StageInput,
+    parameter: &ContractParameter,
+    value: &Value,
+) -> Result<(), TypeMismatch> {
+    let kind = parameter.kind;
+    let text = value.expose();
+    let protects = view.stage(&stage.name).is_some_and(|stage| stage.protect.is_some());
+    match view.project.server.protect.as_ref().filter(|_| protects) {
+        Some(protect) if parameter.is_protected_by(protect) => match protect.is_protected(text) {
+            true if protect.has_form(text) => Ok(()),
+            true => Err(TypeMismatch {
+                expected: "a protected value",
+                because: "it does not have the form that the server's profile tells".to_owned(),
+                certainty: Certainty::Sure,
+            }),
+            false if kind == ParameterType::Encrypted => Ok(()),
+            false => check_type(kind, text),
+        },
+        _ => check_type(kind, text),
+    }
 }
 
 fn severity(view: &View<'_>, parameter: &ContractParameter, mismatch: &TypeMismatch) -> Severity {
@@ -90,6 +116,42 @@ mod tests {
         let fixture =
             Fixture::new(&["!KEY:encrypted"], &[("dev", "")]).secret("dev", "KEY", "data:application/p12;aes,v:S.a.b");
         assert!(fixture.told(find)[0].starts_with("warning: `KEY` of `dev`"));
+    }
+
+    #[test]
+    fn a_stage_that_protects_takes_plain_values_and_protected_ones_of_the_right_form() {
+        let form = format!(
+            "data:text/plain;aes,v:S.{0}.{0}.AAAA.{1}",
+            "A".repeat(24),
+            "B".repeat(44)
+        );
+        let parameters = &["!PLAIN:encrypted", "!WHOLE:encrypted", "!BROKEN:encrypted"];
+        let values = |mut fixture: Fixture| {
+            let whole = form.as_str();
+            let given = [
+                ("PLAIN", "hunter2"),
+                ("WHOLE", whole),
+                ("BROKEN", "data:text/plain;aes,v:S.A.B"),
+            ];
+            for (name, value) in given {
+                fixture = fixture.secret("dev", name, value);
+            }
+            fixture
+        };
+        let mut fixture = values(Fixture::new(parameters, &[("dev", "")]));
+        let refused = |fixture: &Fixture| {
+            let told = fixture.told(find);
+            let name = |text: &String| text.split('`').nth(1).map(str::to_owned);
+            told.iter().filter_map(name).collect::<Vec<_>>()
+        };
+        assert_eq!(refused(&fixture), ["BROKEN", "PLAIN"]);
+        let settings = crate::project::ProtectSettings {
+            command: vec!["/bin/seal".to_owned()],
+            environment: Vec::new(),
+            span: fixture.project.stages[0].span.clone(),
+        };
+        fixture.project.stages[0].protect = Some(settings);
+        assert_eq!(refused(&fixture), ["BROKEN"]);
     }
 
     #[test]

@@ -87,13 +87,17 @@ impl<'a> View<'a> {
             .filter(|parameter| stage.values.get(&parameter.name).is_none())
     }
 
-    /// Values of a stage that no placeholder asks for.
+    /// Values of a stage that no placeholder asks for, nor the protection of others.
     pub(super) fn unasked(&self, stage: &'a StageInput) -> impl Iterator<Item = (&'a ParameterName, &'a Value)> {
         let contract = self.contract;
+        let server = self.project.server.protect.as_ref().map(|protect| &protect.environment);
+        let own = self.stage(&stage.name).and_then(|stage| stage.protect.as_ref());
+        let own = own.map(|protect| &protect.environment);
+        let is_key = move |name: &ParameterName| [server, own].into_iter().flatten().any(|keys| keys.contains(name));
         stage
             .values
             .iter()
-            .filter(|(name, _)| contract.get(name.as_str()).is_none())
+            .filter(move |(name, _)| contract.get(name.as_str()).is_none() && !is_key(name))
     }
 
     /// Whether a value must not be shown, wherever it comes from.

@@ -42,5 +42,6 @@ pub(super) fn stage(name: &str) -> Stage {
             programs: std::collections::BTreeMap::new(),
         },
         run: RunSettings::default(),
+        protect: None,
     }
 }

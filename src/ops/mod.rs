@@ -26,6 +26,7 @@ pub mod load_image;
 pub mod lock;
 mod move_plan;
 pub mod promote;
+mod protect;
 mod put_back;
 mod race;
 mod record;

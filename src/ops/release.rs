@@ -1,7 +1,9 @@
 //! What a stage runs, as far as it may be handed on: recorded, signed, and with a value for everything that it asks for.
 
+use super::environment::{Environment, environment};
 use super::inputs::{self, StageReading};
 use super::promote::value_problems;
+use super::protect::Image;
 use super::view::{self, View, ledger_location};
 use super::{Context, FingerprintKey, OpsError};
 use crate::image::{Digest, Manifest};
@@ -23,6 +25,15 @@ pub(super) struct Release<'p> {
 impl Release<'_> {
     pub(super) fn digest(&self) -> Digest {
         self.manifest.digest()
+    }
+
+    /// The environment of its container.
+    pub(super) async fn environment(&self, context: &Context<'_>) -> Result<Environment, OpsError> {
+        let image = Image {
+            store: &self.view.store,
+            manifest: &self.manifest,
+        };
+        environment(context, self.stage, &self.contract, &self.reading, &image).await
     }
 }
 
@@ -127,6 +138,24 @@ fn gates(
             held.push((GateName::Provenance, Verdict::hold(because, verify())));
         }
         Some(_) => {}
+    }
+    let rejections = candidate.rejections.iter();
+    let rejections: Vec<_> = rejections
+        .filter(|facts| facts.is_about(name))
+        .map(|facts| {
+            format!(
+                "rejected by `{}` ({}) at {}: {}",
+                facts.by, facts.signer, facts.at, facts.reason
+            )
+        })
+        .collect();
+    if !rejections.is_empty() {
+        let help = format!("iamship rollback {name}");
+        held.push((GateName::NotRejected, Verdict::hold(rejections.join("; "), help)));
+    } else if !candidate.doubtful_rejections.is_empty() {
+        let tags = candidate.doubtful_rejections.join("`, `");
+        let because = format!("`{tags}` should be rejections and hold something else: one may be hidden");
+        held.push((GateName::NotRejected, Verdict::hold(because, verify())));
     }
     let moved = match state.agreement {
         Agreement::Recorded => None,

@@ -6,11 +6,12 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::environment::Environment;
 use super::release::{Found, Held, Release, release};
-use super::{Context, OpsError};
+use super::{Context, OpsError, protect};
 use crate::image::{Digest, Hasher};
+use crate::profile::{ParameterType, ServerProfile};
 use crate::project::Stage;
 use crate::render::{self, Deployment, Health, Limits, Options, Port, Secret, SecretStore, Secrets, Target};
-use crate::values::{Fingerprint, fingerprint};
+use crate::values::{ContractParameter, Fingerprint, fingerprint};
 
 /// How many processes and threads a server may have.
 pub(super) const MOST_PROCESSES: u32 = 4096;
@@ -39,13 +40,24 @@ pub async fn render(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<R
         Found::Whole(release) => *release,
         Found::Held(held) => return Ok(Rendering::Held(held)),
     };
-    let run = &context.project.server.run;
-    let environment = Environment::of(run, release.stage, &release.contract, &release.reading)?;
-    let deployment = deployment(context, &release, environment);
+    let bare = Environment::unprotected(context, release.stage, &release.contract, &release.reading)?;
+    let mut deployment = deployment(context, &release, bare);
     let options = Options {
         secrets: wish.secrets.unwrap_or_else(|| (wish.target.default)(&deployment)),
         store: wish.store.clone(),
     };
+    if options.secrets == Secrets::Inline {
+        for (name, secret) in release.environment(context).await?.secrets {
+            let vault = None;
+            deployment.secrets.insert(
+                name,
+                Secret {
+                    text: secret.text,
+                    vault,
+                },
+            );
+        }
+    }
     let document = render::render(&deployment, wish.target, &options)
         .map_err(|error| OpsError::input(error.to_string()).help(error.help()))?;
     Ok(Rendering::Document(document))
@@ -53,7 +65,7 @@ pub async fn render(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<R
 
 fn deployment(context: &Context<'_>, release: &Release<'_>, environment: Environment) -> Deployment {
     let (server, stage) = (&context.project.server, release.stage);
-    let checksum = checksum(&values(release), &environment);
+    let checksum = checksum(&values(server, release), &environment);
     let secrets = environment.secrets.into_iter().map(|(name, secret)| {
         let vault = secret
             .source
@@ -121,15 +133,21 @@ pub(super) fn patience(context: &Context<'_>, stage: &Stage) -> Duration {
     stage.test.timeout.unwrap_or(usual)
 }
 
-/// The fingerprint of what the stage gives the parameters.
-pub(super) fn values(release: &Release<'_>) -> Fingerprint {
+/// The fingerprint of what the stage gives the parameters, and the server beside them.
+pub(super) fn values(server: &ServerProfile, release: &Release<'_>) -> Fingerprint {
+    let mut asked = release.contract.clone();
+    let unasked = protect::keys(server, release.stage).filter(|name| release.contract.get(name.as_str()).is_none());
+    asked.parameters.extend(unasked.map(|name| ContractParameter {
+        name: name.clone(),
+        kind: ParameterType::Text,
+        secret: true,
+        may_be_empty: true,
+        default: None,
+        uses: 0,
+        used: Vec::new(),
+    }));
     let key = release.key.as_ref().map(|key| key.expose_secret());
-    fingerprint(
-        release.stage.name.as_str(),
-        &release.contract,
-        release.reading.values(),
-        key,
-    )
+    fingerprint(release.stage.name.as_str(), &asked, release.reading.values(), key)
 }
 
 /// Changes when anything in the environment does: secrets by the fingerprint, the rest as it is.

@@ -9,6 +9,7 @@ mod name;
 mod parameter;
 mod path;
 mod probe;
+mod protect;
 mod server;
 mod validate;
 
@@ -19,6 +20,7 @@ pub use path::{InvalidPattern, PathPattern};
 pub use probe::{
     BOOT, Expected, Health, OIDC, Probe, is_suite_name, path_problem, pattern_problem, pointer_problem, status_problem,
 };
+pub use protect::Protect;
 pub use server::{
     ComponentRule, ConfigFolder, Format, InvalidProfile, ListRule, Lookalike, NameHint, PlaceholderSyntax, Port,
     ReferenceRule, RejectedRoot, Root, Run, SecretRule, ServerProfile, XmlShape,

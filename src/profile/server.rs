@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::probe::{Health, Probe};
-use super::{ParameterType, PathPattern};
+use super::{ParameterType, PathPattern, Protect};
 
 /// How one identity server reads its configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -54,6 +54,9 @@ pub struct ServerProfile {
     /// How a container of it is run.
     #[serde(default)]
     pub run: Run,
+    /// Which values it wants encrypted, if any.
+    #[serde(default)]
+    pub protect: Option<Protect>,
 }
 
 /// How the files of a bundle are read.

@@ -61,6 +61,7 @@ impl ServerProfile {
             }
         }
         self.probe_problems(&mut problems);
+        self.protect_problems(&mut problems);
         problems
     }
 
@@ -74,6 +75,26 @@ impl ServerProfile {
             if self.probes[..index].iter().any(same) {
                 problems.push((format!("two probes are called `{}`", probe.name), probe.name.clone()));
             }
+        }
+    }
+
+    fn protect_problems(&self, problems: &mut Vec<(String, String)>) {
+        let Some(protect) = &self.protect else { return };
+        for pattern in [&protect.mark, &protect.form] {
+            match regex_lite::Regex::new(pattern) {
+                Err(error) => {
+                    let reason = format!("`{pattern}` is not a regular expression: {error}");
+                    problems.push((reason, pattern.clone()));
+                }
+                Ok(regex) if regex.is_match("") => {
+                    problems.push((format!("`{pattern}` matches an empty text"), pattern.clone()));
+                }
+                Ok(_) => {}
+            }
+        }
+        if protect.types.is_empty() && protect.names.is_empty() && protect.paths.is_empty() {
+            let reason = "`[protect]` marks no parameter: give `types`, `names` or `paths`".to_owned();
+            problems.push((reason, "protect".to_owned()));
         }
     }
 

@@ -7,8 +7,8 @@ use camino::Utf8Path;
 use super::paths::{self, PathProblem, Root};
 use super::read::{Problems, Table, Value};
 use super::{
-    ConfigSettings, ImageSettings, Project, assets, image, oidc, run, server, settings, signing, stages, test_settings,
-    vault,
+    ConfigSettings, ImageSettings, Project, assets, image, oidc, protect, run, server, settings, signing, stages,
+    test_settings, vault,
 };
 use crate::diagnostic::{Code, Diagnostic, Source};
 
@@ -82,6 +82,7 @@ fn read_project(root: &Root, problems: &Problems) -> Option<Project> {
     let stages = stages::read(root, &file, &default, &signing, &mut insecure, known);
     if let Some(server) = &server {
         problems.extend(run::port_problems(server, &stages));
+        problems.extend(protect::problems(server, &stages));
     }
     file.finish();
 

@@ -15,6 +15,7 @@ mod lock;
 mod model;
 mod oidc;
 mod paths;
+mod protect;
 mod quantity;
 mod read;
 mod rules;
@@ -37,8 +38,8 @@ pub use load::PROJECT_FILE;
 pub use lock::{LOCK_FILE, Lock};
 pub use model::{
     Asset, ConfigSettings, EnterRules, ImageSettings, InvalidTransitKey, KeyReference, LeaveRules, ParameterSettings,
-    Permission, ProgramSuite, Project, RunSettings, SecretReference, SigningSettings, Stage, StageName, StagePort,
-    TestKind, TestSettings, TransitKey, TrustedKey,
+    Permission, ProgramSuite, Project, ProtectSettings, RunSettings, SecretReference, SigningSettings, Stage,
+    StageName, StagePort, TestKind, TestSettings, TransitKey, TrustedKey,
 };
 pub use oidc::{Authentication, CLIENT_CREDENTIALS, OidcClient, OidcSettings, Template};
 pub use starter::{NoStarter, Pipeline, StarterFile, starter};

@@ -221,6 +221,8 @@ pub struct Stage {
     pub test: TestSettings,
     /// `[stage.run]`
     pub run: RunSettings,
+    /// `[stage.protect]`
+    pub protect: Option<ProtectSettings>,
 }
 
 /// What a digest needs before it may leave a stage.
@@ -277,6 +279,17 @@ pub struct RunSettings {
     pub environment: BTreeMap<String, String>,
     /// `ports`: where the profile's ports are published when it is deployed.
     pub ports: Vec<StagePort>,
+}
+
+/// How a stage's secrets are encrypted before the server gets them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProtectSettings {
+    /// `command`, run in the image; the profile's when it is empty.
+    pub command: Vec<String>,
+    /// `environment`: values of the stage that the command must have, beside those that the profile names.
+    pub environment: Vec<ParameterName>,
+    /// Where it stands.
+    pub span: Span,
 }
 
 /// Where a stage publishes a port.

@@ -325,6 +325,10 @@ impl<'a> Value<'a> {
         self.value.get_ref().is_table()
     }
 
+    pub(super) fn is_list(&self) -> bool {
+        self.value.get_ref().is_array()
+    }
+
     pub(super) fn is_flag(&self) -> bool {
         self.value.get_ref().is_bool()
     }

@@ -8,7 +8,7 @@ use super::image::read_insecure;
 use super::paths::{PathProblem, Root};
 use super::read::{Table, Value};
 use super::test_settings::Known;
-use super::{SigningSettings, Stage, StageName, rules, run, secret_reference, test_settings};
+use super::{SigningSettings, Stage, StageName, protect, rules, run, secret_reference, test_settings};
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::image::{Location, Tag};
 
@@ -87,6 +87,7 @@ fn read_stage(
     let leave = rules::read_leave(&table, &test);
     let enter = rules::read_enter(&table, signing);
     let run = run::read(&table);
+    let protect = protect::read(&table);
     table.finish();
     let stage = Stage {
         name: name?,
@@ -99,6 +100,7 @@ fn read_stage(
         enter,
         test,
         run,
+        protect,
     };
     Some((stage, tag_span))
 }

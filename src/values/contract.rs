@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::StageValues;
-use crate::profile::{ParameterName, ParameterType};
+use crate::profile::{ParameterName, ParameterType, Protect};
 
 /// Every parameter that an image's configuration asks for, by name.
 ///
@@ -61,6 +61,14 @@ pub enum Coverage {
     Default,
     /// Nothing, and it has no default.
     Missing,
+}
+
+impl ContractParameter {
+    /// Whether a server wants its values protected.
+    pub fn is_protected_by(&self, protect: &Protect) -> bool {
+        let used = self.used.iter().map(|place| place.path.as_str());
+        protect.marks(self.name.as_str(), self.kind, used)
+    }
 }
 
 impl Contract {

@@ -88,6 +88,7 @@ pub(crate) enum Command {
     History(History),
     Verify(Verify),
     Render(Render),
+    Deploy(Deploy),
     Completions(Completions),
     Man(Man),
 }
@@ -472,6 +473,25 @@ pub(crate) enum SecretsChoice {
     Inline,
     External,
     Omit,
+}
+
+/// Start what a stage runs on the engine, and let it take the old container's place when it is healthy
+///
+/// The old container runs until then, and is put back when the new one does not come up. Ports are published on loopback:
+/// where `[stage.run] ports` says, else on any that is free. Two containers can't have one address, so with fixed ports
+/// the new one is tried on free ones first, then the old one is stopped. The same digest with the same values, running and
+/// healthy, is left alone.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  iamship deploy staging
+  iamship deploy prod --dry-run           what would be done
+  iamship deploy dev --format json | jq -r '.addresses[0].address'")]
+pub(crate) struct Deploy {
+    /// Whose digest and values
+    pub(crate) stage: String,
+    /// Print what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// Write the completions of a shell

@@ -7,6 +7,7 @@ mod build;
 mod check;
 mod completions;
 mod connect;
+mod deploy;
 mod failure;
 mod history;
 mod init;
@@ -34,6 +35,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use arguments::{Arguments, Command, Format, Global};
 use failure::Failure;
 use shell::Shell;
+
+use crate::ops::deploy::Switching;
 
 /// What a verb gives back: done, or why not.
 type Outcome = Result<(), Failure>;
@@ -84,8 +87,10 @@ fn run(arguments: &Arguments, shell: &Shell) -> Outcome {
 async fn connected(command: &Command, global: &Global, shell: &Shell) -> Outcome {
     let connected = connect::Connected::open(global)?;
     let context = connected.context(shell);
+    let switching = Switching::default();
     let verb = async {
         match command {
+            Command::Deploy(deploy) => deploy::run(deploy, &context, shell, &switching).await,
             Command::Lock(lock) => lock::run(lock, &context, shell).await,
             Command::Parameters(_) => parameters::run(&context, shell).await,
             Command::Check(check) => check::run(check, &context, shell).await,
@@ -113,6 +118,17 @@ async fn connected(command: &Command, global: &Global, shell: &Shell) -> Outcome
             () = interrupts.next() => Ok(Err(Failure::world("interrupted").help("the same command again finishes the work"))),
         }
     };
+    let put_back = tokio::select! {
+        said = switching.put_back() => said.map_err(|error| error.to_string()),
+        () = interrupts.next() => Err("interrupted again".to_owned()),
+    };
+    match put_back {
+        Ok(Some(said)) => shell.note(said),
+        Ok(None) => {}
+        Err(because) => shell.warn(format!(
+            "what ran before is not put back ({because}): the same command again does it"
+        )),
+    }
     let cleaned = tokio::select! {
         cleaned = connected.clean_up() => cleaned.map_err(|error| error.to_string()),
         () = interrupts.next() => Err("interrupted again".to_owned()),

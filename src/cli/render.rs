@@ -1,6 +1,7 @@
 //! `iamship render`
 
 use secrecy::ExposeSecret as _;
+use serde_json::json;
 
 use super::Outcome;
 use super::arguments::{Format, Render, SecretsChoice};
@@ -76,6 +77,21 @@ pub(super) fn tell_held(held: &Held, shell: &Shell) -> Outcome {
         }
     }
     Err(Failure::No)
+}
+
+/// The gates that hold, for JSON.
+pub(super) fn document(held: &Held) -> Vec<serde_json::Value> {
+    let gates = held.gates.iter();
+    gates
+        .map(|(gate, verdict)| {
+            json!({
+                "gate": gate.as_str(),
+                "verdict": verdict.as_str(),
+                "because": verdict.because(),
+                "help": verdict.help(),
+            })
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::shell::{Paint, Shell};
 use crate::attest::predicate::Outcome as Ended;
 use crate::image::Digest;
 use crate::ops::Context;
-use crate::ops::test::{self, Check, Report, SuiteReport, Wish};
+use crate::ops::test::{self, Check, Report, SuiteReport, Tail, Wish};
 
 pub(super) async fn run(arguments: &Test, context: &Context<'_>, shell: &Shell) -> Outcome {
     let wish = Wish {
@@ -56,15 +56,7 @@ pub(super) fn tell(schema: &str, stage: &str, report: &Report, record: Option<Di
             line(check, if several { "    " } else { "  " }, shell);
         }
     }
-    for tail in &report.tails {
-        shell.aside(format!("\nthe last lines of {}:", tail.of));
-        for line in &tail.lines {
-            shell.aside(format!("  {line}"));
-        }
-        if tail.lines.is_empty() {
-            shell.aside("  (it wrote nothing)");
-        }
-    }
+    tell_tails(&report.tails, shell);
     match record {
         Some(record) => shell.note(format!("recorded as {record}")),
         None => shell.note("not recorded"),
@@ -90,6 +82,19 @@ fn headline(report: &Report) -> String {
     }
 }
 
+/// What was written last, beside the answer.
+pub(super) fn tell_tails(tails: &[Tail], shell: &Shell) {
+    for tail in tails {
+        shell.aside(format!("\nthe last lines of {}:", tail.of));
+        for line in &tail.lines {
+            shell.aside(format!("  {line}"));
+        }
+        if tail.lines.is_empty() {
+            shell.aside("  (it wrote nothing)");
+        }
+    }
+}
+
 fn word(passed: bool) -> &'static str {
     if passed { "passed" } else { "failed" }
 }
@@ -98,7 +103,7 @@ fn paint(passed: bool) -> Paint {
     if passed { Paint::Good } else { Paint::Bad }
 }
 
-fn line(check: &Check, indent: &str, shell: &Shell) {
+pub(super) fn line(check: &Check, indent: &str, shell: &Shell) {
     let (mark, shade) = match check.result {
         Ended::Passed => (shell.paint("ok", Paint::Good), Paint::Faint),
         Ended::Warned => (shell.paint("ok?", Paint::Warning), Paint::Faint),

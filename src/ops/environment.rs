@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::inputs::StageReading;
 use super::protect::{self, Image};
 use super::{Context, OpsError};
 use crate::profile::ParameterName;
 use crate::project::Stage;
-use crate::values::{Contract, ContractParameter, Origin, Value};
+use crate::values::{Contract, ContractParameter, Origin, Redactor, Value};
 
 /// A container's environment; what may be seen, and what may not.
 #[derive(Debug, Default)]
@@ -97,8 +97,15 @@ impl Environment {
         self.secrets.insert(name, SecretValue { text, source, is_bare });
     }
 
+    /// Takes the stage's secrets out of texts: as their sources hold them, and as the server gets them.
+    pub(super) fn redactor(&self, reading: &StageReading) -> Redactor {
+        let given = reading.values().iter().map(|(_, value)| value);
+        let given = given.filter(|value| value.is_secret()).map(Value::expose);
+        let made = self.secrets.values().map(|secret| secret.text.expose_secret());
+        Redactor::new(given.chain(made))
+    }
+
     /// All of it, as an engine takes it.
-    #[expect(dead_code, reason = "for `deploy`")]
     pub(super) fn into_container(self) -> BTreeMap<String, SecretString> {
         let plain = self.plain.into_iter().map(|(name, text)| (name, text.into()));
         let secrets = self.secrets.into_iter().map(|(name, secret)| (name, secret.text));

@@ -9,6 +9,7 @@ mod base;
 pub mod build;
 mod carry;
 pub mod check;
+pub mod deploy;
 mod environment;
 mod error;
 mod evidence;

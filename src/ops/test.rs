@@ -3,11 +3,13 @@
 use jiff::{Timestamp, ToSpan as _};
 use secrecy::ExposeSecret as _;
 
+use super::environment::environment;
 use super::inputs::{self, StageReading};
 use super::load_image::load_image;
 use super::promote::current;
+use super::protect::Image;
 use super::record::write_record;
-use super::trial::{Trial, environment};
+use super::trial::Trial;
 use super::view::{self, View, digest_of, ledger_location, required_manifest};
 use super::{Context, OpsError, junit, static_test};
 use crate::attest::predicate::{Outcome, TestResult};
@@ -16,7 +18,7 @@ use crate::diagnostic::nearest;
 use crate::image::{Digest, Manifest};
 use crate::project::{Permission, Stage, TestKind, check_suite_name};
 use crate::promotion::TestFacts;
-use crate::values::{Contract, Redactor, Value, fingerprint};
+use crate::values::{Contract, fingerprint};
 
 pub use super::trial::{Check, Tail};
 
@@ -212,17 +214,12 @@ async fn run_in_engine(
     suites: Vec<String>,
     resolved: Vec<Check>,
 ) -> Result<Report, OpsError> {
-    let (run, values) = (&context.project.server.run, subject.reading.values());
-    let environment = environment(run, subject.stage, &subject.contract, values);
-    let engine = context.engines.connect().await?;
+    let values = subject.reading.values();
     let (store, manifest) = (&subject.view.store, &subject.manifest);
+    let image = Image { store, manifest };
+    let environment = environment(context, subject.stage, &subject.contract, &subject.reading, &image).await?;
+    let engine = context.engines.connect().await?;
     let loaded = load_image(context.events, &*engine, store, manifest, &context.project.name).await?;
-    let given = values.iter().map(|(_, value)| value).filter(|value| value.is_secret());
-    let made = environment
-        .iter()
-        .filter(|(name, _)| is_secret(&subject.contract, name));
-    let made = made.map(|(_, text)| text.expose_secret());
-    let redactor = Redactor::new(given.map(Value::expose).chain(made));
     let trial = Trial {
         context,
         engine: &*engine,
@@ -231,8 +228,8 @@ async fn run_in_engine(
         stage: subject.stage,
         values,
         contract: &subject.contract,
-        redactor,
-        environment,
+        redactor: environment.redactor(&subject.reading),
+        environment: environment.into_container(),
         suites: &suites,
     };
     let tried = trial.run().await?;
@@ -250,10 +247,6 @@ async fn run_in_engine(
         tails: tried.tails,
         ..Report::new(subject, reports)
     })
-}
-
-fn is_secret(contract: &Contract, name: &str) -> bool {
-    contract.get(name).is_some_and(|parameter| parameter.secret)
 }
 
 /// A result that came from elsewhere.

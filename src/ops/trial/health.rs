@@ -22,7 +22,7 @@ const FIRST_WORD: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// Where each port of the container is reached.
-pub(super) type Ports = BTreeMap<u16, SocketAddr>;
+pub(in crate::ops) type Ports = BTreeMap<u16, SocketAddr>;
 
 pub(super) async fn wait(trial: &Trial<'_>, prober: &Prober, id: &ContainerId) -> Result<(Check, Ports), OpsError> {
     let began = Instant::now();

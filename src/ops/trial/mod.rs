@@ -3,7 +3,6 @@
 //! Whatever is found wrong with the server is a result; an engine that does not answer is an error, and there is none.
 //! What was made is removed by id, whichever of the two it is.
 
-mod environment;
 mod health;
 mod log;
 mod program;
@@ -28,7 +27,7 @@ use crate::profile::{Health, ServerProfile};
 use crate::project::Stage;
 use crate::values::{Contract, Redactor, StageValues};
 
-pub(super) use environment::environment;
+pub(super) use health::Ports;
 pub use log::Tail;
 pub use report::Check;
 
@@ -129,7 +128,18 @@ impl Trial<'_> {
         Ok(tried)
     }
 
-    fn spec(&self, network: NetworkId) -> ContainerSpec {
+    /// Waits until a container that was made from its specification is healthy, and says where its ports are.
+    pub(super) async fn healthy(&self, id: &ContainerId) -> Result<(Check, Ports), OpsError> {
+        let prober = Prober::new(Redactor::clone(&self.redactor)).map_err(OpsError::world)?;
+        health::wait(self, &prober, id).await
+    }
+
+    /// The newest of what a container wrote.
+    pub(super) async fn log(&self, id: &ContainerId) -> Tail {
+        log::of_container(self, id).await
+    }
+
+    pub(super) fn spec(&self, network: NetworkId) -> ContainerSpec {
         let run = &self.profile().run;
         let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         ContainerSpec {

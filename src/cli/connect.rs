@@ -252,5 +252,14 @@ pub(super) fn read_file(path: &Utf8Path, limit: u64) -> Result<String, Failure> 
 
 /// Ends a verb whose answer is no.
 pub(super) fn yes_or_no(yes: bool) -> Outcome {
-    if yes { Ok(()) } else { Err(Failure::No) }
+    yes_no_or_unanswered(yes, false)
+}
+
+/// The same, where a no may be none: the world did not answer.
+pub(super) fn yes_no_or_unanswered(yes: bool, world_failed: bool) -> Outcome {
+    match (yes, world_failed) {
+        (true, _) => Ok(()),
+        (false, false) => Err(Failure::No),
+        (false, true) => Err(Failure::Unanswered),
+    }
 }

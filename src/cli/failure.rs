@@ -20,6 +20,8 @@ pub(crate) enum Failure {
     World { message: String, help: Vec<String> },
     /// Exit 1: the answer is no; it has been printed.
     No,
+    /// Exit 3: there is no answer, since the world gave none; that has been printed.
+    Unanswered,
 }
 
 impl Failure {
@@ -49,6 +51,7 @@ impl Failure {
     pub(crate) fn tell(self, shell: &Shell) -> ExitCode {
         match self {
             Self::No => ExitCode::from(1),
+            Self::Unanswered => ExitCode::from(3),
             Self::Diagnostics(diagnostics) => {
                 shell.aside(report::text(&diagnostics, super::check::color(shell)).trim_end());
                 ExitCode::from(2)

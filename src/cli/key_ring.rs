@@ -15,7 +15,7 @@ use crate::attest::{FINGERPRINT, KeyError, Signatory, SigningKey, TrustedKeys};
 use crate::image::Digest;
 use crate::ops::{FingerprintKey, Keys, OpsError};
 use crate::project::{KeyReference, Permission, Project, TransitKey};
-use crate::vault::Vault;
+use crate::vault::{Vault, VaultError};
 
 /// The project's keys; the private one is opened when it is first needed, and once.
 pub(super) struct KeyRing {
@@ -24,20 +24,14 @@ pub(super) struct KeyRing {
     root: Utf8PathBuf,
     vault: Arc<Vault>,
     private: OnceCell<Opened>,
+    in_vault: OnceCell<Arc<KeyInVault>>,
 }
 
-/// The signing key, and what else only its owner can do.
+/// The signing key, and the key that is derived from it, where that can be done here.
 #[derive(Clone)]
 struct Opened {
     signatory: Arc<Signatory>,
-    derived: Derived,
-}
-
-/// Where the key that hashes secrets comes from.
-#[derive(Clone)]
-enum Derived {
-    Known(FingerprintKey),
-    InVault(Arc<KeyInVault>),
+    fingerprint_key: Option<FingerprintKey>,
 }
 
 #[async_trait]
@@ -61,10 +55,13 @@ impl Keys for KeyRing {
             // A machine without the key file can still read: it just can't tell whether secrets changed.
             Some(KeyReference::File(path)) if !self.root.join(path).exists() => Ok(None),
             Some(KeyReference::Environment(name)) if variable(name).is_none() => Ok(None),
-            Some(_) => match self.opened().await?.derived {
-                Derived::Known(key) => Ok(Some(key)),
-                Derived::InVault(key) => Ok(key.derive(FINGERPRINT).await?),
+            Some(KeyReference::Vault(key)) => match self.in_vault(key).await {
+                Ok(found) => Ok(found.derive(FINGERPRINT).await?),
+                // As without the file: whoever has no access can still read.
+                Err(error) if error.is_no_access() => Ok(None),
+                Err(error) => Err(error.into()),
             },
+            Some(_) => Ok(self.opened().await?.fingerprint_key),
             None => Ok(None),
         }
     }
@@ -78,6 +75,7 @@ impl KeyRing {
             root: project.root.clone(),
             vault,
             private: OnceCell::new(),
+            in_vault: OnceCell::new(),
         }
     }
 
@@ -108,17 +106,22 @@ impl KeyRing {
         };
         let key = from_pem(&name, pem).await?;
         Ok(Opened {
-            derived: Derived::Known(Arc::new(key.derive(FINGERPRINT))),
+            fingerprint_key: Some(Arc::new(key.derive(FINGERPRINT))),
             signatory: Arc::new(key.into()),
         })
     }
 
     async fn open_in_vault(&self, key: &TransitKey) -> Result<Opened, OpsError> {
-        let key = Arc::new(KeyInVault::find(Arc::clone(&self.vault), key).await?);
+        let key = self.in_vault(key).await?;
         Ok(Opened {
-            signatory: Arc::new(Signatory::Remote(Box::new(Arc::clone(&key)))),
-            derived: Derived::InVault(key),
+            signatory: Arc::new(Signatory::Remote(Box::new(key))),
+            fingerprint_key: None,
         })
+    }
+
+    async fn in_vault(&self, key: &TransitKey) -> Result<Arc<KeyInVault>, VaultError> {
+        let find = || async { KeyInVault::find(Arc::clone(&self.vault), key).await.map(Arc::new) };
+        self.in_vault.get_or_try_init(find).await.cloned()
     }
 
     /// Refuses a key whose word nobody here would take.

@@ -10,7 +10,7 @@ use super::shell::Shell;
 use super::transit::KeyInVault;
 use super::{Outcome, connect, key_ring};
 use crate::attest::Algorithm;
-use crate::ops::keygen;
+use crate::ops::{OpsError, keygen};
 use crate::project::{InvalidTransitKey, TransitKey, VaultSettings};
 use crate::vault::Vault;
 
@@ -61,7 +61,7 @@ async fn fetch(key: &str, arguments: &Keygen, global: &Global, shell: &Shell) ->
     let folder = connect::folder(global);
     let plan = keygen::plan_public(&folder.join(&arguments.out))?;
     let vault = Vault::new(VaultSettings::load(&folder)?, folder, std::env::vars_os().collect());
-    let found = KeyInVault::find(Arc::new(vault), &key).await?;
+    let found = KeyInVault::find(Arc::new(vault), &key).await.map_err(OpsError::from)?;
     let fingerprint = found.public().fingerprint().to_string();
     if !arguments.dry_run {
         keygen::write_public(&plan, found.public())?;

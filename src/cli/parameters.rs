@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::Outcome;
 use super::arguments::Format;
-use super::connect::yes_or_no;
+use super::connect::yes_no_or_unanswered;
 use super::shell::{Paint, Shell};
 use super::table::Table;
 use crate::ops::{Context, check};
@@ -27,7 +27,8 @@ pub(super) async fn run(context: &Context<'_>, shell: &Shell) -> Outcome {
             shell.aside(report::text(&parameters.diagnostics, super::check::color(shell)));
         }
     }
-    yes_or_no(parameters.diagnostics.is_empty())
+    let world_failed = check::world_failed(&parameters.diagnostics);
+    yes_no_or_unanswered(parameters.diagnostics.is_empty(), world_failed)
 }
 
 fn table(parameters: &check::Parameters, shell: &Shell) -> String {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Outcome;
 use super::arguments::{Explain, Format, Promote};
-use super::connect::yes_or_no;
+use super::connect::yes_no_or_unanswered;
 use super::failure::Failure;
 use super::shell::{Paint, Shell};
 use crate::image::Digest;
@@ -87,7 +87,7 @@ impl Said<'_> {
         } else {
             self.text(shell);
         }
-        yes_or_no(self.plan.is_cleared())
+        yes_no_or_unanswered(self.plan.is_cleared(), self.plan.world_failed)
     }
 
     fn moved(&self) -> bool {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::attest::{PublicKey, RemoteKey, SignError};
-use crate::ops::{FingerprintKey, OpsError};
+use crate::ops::FingerprintKey;
 use crate::project::TransitKey;
-use crate::vault::{TransitPublicKey, Vault};
+use crate::vault::{TransitPublicKey, Vault, VaultError};
 
 /// The newest version of a key in a transit engine.
 pub(super) struct KeyInVault {
@@ -18,10 +18,12 @@ pub(super) struct KeyInVault {
 
 impl KeyInVault {
     /// Asks for its public half.
-    pub(super) async fn find(vault: Arc<Vault>, key: &TransitKey) -> Result<Self, OpsError> {
+    pub(super) async fn find(vault: Arc<Vault>, key: &TransitKey) -> Result<Self, VaultError> {
         let found = vault.public_key(key).await?;
-        let public = PublicKey::from_pem(&found.pem)
-            .map_err(|error| OpsError::world(format!("the public half of `{key}` can't be used: {error}")))?;
+        let public = PublicKey::from_pem(&found.pem).map_err(|error| VaultError::Unusable {
+            path: key.to_string(),
+            because: format!("has no public half that can be used: {error}"),
+        })?;
         Ok(Self {
             vault,
             key: found,
@@ -37,7 +39,7 @@ impl KeyInVault {
     /// A secret for another purpose, or none where the policy lets nobody have one.
     ///
     /// The oldest version of the key that may be used makes it, so that a rotation does not make every test stale.
-    pub(super) async fn derive(&self, label: &str) -> Result<Option<FingerprintKey>, OpsError> {
+    pub(super) async fn derive(&self, label: &str) -> Result<Option<FingerprintKey>, VaultError> {
         let text = format!("iamship derived key v1\0{label}");
         Ok(self.vault.hmac(&self.key, &text).await?.map(Arc::new))
     }

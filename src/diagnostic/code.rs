@@ -86,6 +86,7 @@ codes! {
     StagePlainHttp "stage-plain-http" Warning "a stage's value is an `http://` address";
     OidcParameter "oidc-parameter" Error "`[oidc]` names a parameter that the configuration does not ask for";
     SecretsUnreadable "secrets-unreadable" Error "a secret source can't be read";
+    SecretsUnreachable "secrets-unreachable" Error "a secret source does not answer";
     SecretsName "secrets-name" Warning "a secret source holds a name that can't be a parameter's";
     SecretsExposed "secrets-exposed" Warning "everyone on the machine can read a file of secrets";
     // --- the tree

@@ -127,7 +127,7 @@ pub async fn plan(context: &Context<'_>, entry: Entry) -> Result<Planned, OpsErr
     context.step("checking the configuration");
     let reading = inputs::bundle(project)?;
     let all: Vec<&Stage> = project.stages.iter().collect();
-    let stages = inputs::stages(context, &all).await?;
+    let stages = inputs::stages(context, &all, inputs::Need::Values).await?;
     let first: &[&Stage] = if entry == Entry::FirstStage { &all[..1] } else { &[] };
     let (errors, warnings): (Vec<_>, Vec<_>) = findings(context, &reading, stages, first)
         .into_iter()

@@ -1,6 +1,7 @@
 //! `check` and `parameters`: the project, its configuration, and what each stage gives it.
 
-use super::inputs::{self, StageReading};
+pub use super::inputs::world_failed;
+use super::inputs::{self, Need, StageReading};
 use super::view;
 use super::{Context, OpsError};
 use crate::checks;
@@ -23,8 +24,12 @@ pub enum Scope<'a> {
 pub async fn check(context: &Context<'_>, scope: Scope<'_>) -> Result<Vec<Diagnostic>, OpsError> {
     let wanted = wanted(context, scope)?;
     let reading = inputs::bundle(context.project)?;
-    let all: Vec<&Stage> = context.project.stages.iter().collect();
-    let stages = inputs::stages(context, &all).await?;
+    // The other stages' values are compared with; where nobody's are judged, nobody's are read.
+    let read: Vec<&Stage> = match scope {
+        Scope::NoStage => Vec::new(),
+        _ => context.project.stages.iter().collect(),
+    };
+    let stages = inputs::stages(context, &read, Need::Values).await?;
     Ok(findings(context, &reading, stages, &wanted))
 }
 
@@ -77,13 +82,14 @@ pub struct Parameters {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Every parameter and what each stage gives it.
+/// Every parameter and what each stage gives it. Where a source can tell the names of its secrets without the values,
+/// only the names are asked for.
 pub async fn parameters(context: &Context<'_>) -> Result<Parameters, OpsError> {
     let reading = inputs::bundle(context.project)?;
     let all: Vec<&Stage> = context.project.stages.iter().collect();
     let mut diagnostics: Vec<_> = reading.diagnostics.into_iter().filter(Diagnostic::is_error).collect();
     let mut stages = Vec::new();
-    for stage in inputs::stages(context, &all).await? {
+    for stage in inputs::stages(context, &all, Need::Names).await? {
         diagnostics.extend(
             stage
                 .diagnostics

@@ -1,11 +1,14 @@
 //! What a verb reads from the project: the bundle, its contract, and stages' values.
 
+use futures::future::try_join_all;
+
 use super::{Context, OpsError};
 use crate::bundle::Bundle;
 use crate::checks::{self, StageInput};
 use crate::diagnostic::{Code, Diagnostic, Source};
 use crate::project::{Project, Stage};
-use crate::secrets::{self, Need};
+use crate::secrets;
+pub(super) use crate::secrets::Need;
 use crate::values::{Contract, StageValues, stage_values};
 
 /// The largest values file: 4 MiB.
@@ -35,8 +38,6 @@ pub(super) fn bundle(project: &Project) -> Result<ProjectBundle, OpsError> {
 pub(super) struct StageReading {
     pub(super) input: StageInput,
     pub(super) diagnostics: Vec<Diagnostic>,
-    /// Whether it was the world that kept a secret source from being read.
-    world_failed: bool,
 }
 
 impl StageReading {
@@ -52,7 +53,7 @@ impl StageReading {
             error.message,
             place.unwrap_or_default()
         );
-        let failure = match self.world_failed {
+        let failure = match self.world_failed() {
             true => OpsError::world(message),
             false => OpsError::input(message),
         };
@@ -61,7 +62,7 @@ impl StageReading {
 
     /// A source of secrets that did not answer says nothing about the values.
     pub(super) fn require_answer(&self) -> Result<(), OpsError> {
-        match self.world_failed {
+        match self.world_failed() {
             true => self.require_whole(),
             false => Ok(()),
         }
@@ -70,7 +71,12 @@ impl StageReading {
     /// Whether a secret source could not be read: then nothing can be said of what the stage lacks.
     pub(super) fn lacks_secrets(&self) -> bool {
         let mut codes = self.diagnostics.iter().map(|diagnostic| diagnostic.code);
-        codes.any(|code| code == Code::SecretsUnreadable)
+        codes.any(|code| matches!(code, Code::SecretsUnreadable | Code::SecretsUnreachable))
+    }
+
+    /// Whether it was the world that kept a secret source from being read.
+    pub(super) fn world_failed(&self) -> bool {
+        world_failed(&self.diagnostics)
     }
 
     pub(super) fn values(&self) -> &StageValues {
@@ -83,8 +89,18 @@ impl StageReading {
     }
 }
 
+/// Whether findings tell of a secret source that does not answer: then it is the world that failed, not the project.
+pub fn world_failed(diagnostics: &[Diagnostic]) -> bool {
+    let mut codes = diagnostics.iter().map(|diagnostic| diagnostic.code);
+    codes.any(|code| code == Code::SecretsUnreachable)
+}
+
 /// Reads a stage's values files and secrets.
 pub(super) async fn stage(context: &Context<'_>, stage: &Stage) -> Result<StageReading, OpsError> {
+    read_stage(context, stage, Need::Values).await
+}
+
+async fn read_stage(context: &Context<'_>, stage: &Stage, need: Need) -> Result<StageReading, OpsError> {
     let root = &context.project.root;
     let mut files = Vec::new();
     for path in &stage.values {
@@ -96,16 +112,18 @@ pub(super) async fn stage(context: &Context<'_>, stage: &Stage) -> Result<StageR
         .iter()
         .map(|reference| secrets::open(reference, root, context.environment, context.vault))
         .collect();
-    let mut world_failed = false;
-    let values = match secrets::add_secrets(plain.clone(), &sources, Need::Values).await {
+    let values = match secrets::add_secrets(plain.clone(), &sources, need).await {
         Ok((values, warnings)) => {
             diagnostics.extend(warnings);
             values
         }
         Err(error) => {
-            world_failed = !error.is_input();
+            let code = match error.is_input() {
+                true => Code::SecretsUnreadable,
+                false => Code::SecretsUnreachable,
+            };
             let message = format!("the secrets of `{}` can't be read: {error}", stage.name);
-            let diagnostic = Diagnostic::new(Code::SecretsUnreadable, message).at(stage.span.clone(), "");
+            let diagnostic = Diagnostic::new(code, message).at(stage.span.clone(), "");
             diagnostics.push(match error.help() {
                 Some(help) => diagnostic.help(help),
                 None => diagnostic,
@@ -119,17 +137,16 @@ pub(super) async fn stage(context: &Context<'_>, stage: &Stage) -> Result<StageR
             values,
         },
         diagnostics,
-        world_failed,
     })
 }
 
-/// Reads the values of several stages.
-pub(super) async fn stages(context: &Context<'_>, wanted: &[&Stage]) -> Result<Vec<StageReading>, OpsError> {
-    let mut readings = Vec::new();
-    for wanted in wanted {
-        readings.push(stage(context, wanted).await?);
-    }
-    Ok(readings)
+/// Reads the values of several stages, or only what they give: all sources are asked at once.
+pub(super) async fn stages(
+    context: &Context<'_>,
+    wanted: &[&Stage],
+    need: Need,
+) -> Result<Vec<StageReading>, OpsError> {
+    try_join_all(wanted.iter().map(|stage| read_stage(context, stage, need))).await
 }
 
 fn read_text(path: &camino::Utf8Path) -> Result<String, OpsError> {

@@ -11,14 +11,14 @@ use super::protect::Image;
 use super::record::write_record;
 use super::trial::Trial;
 use super::view::{self, View, digest_of, ledger_location, required_manifest};
-use super::{Context, OpsError, junit, static_test};
+use super::{Context, Event, OpsError, junit, static_test};
 use crate::attest::predicate::{Outcome, TestResult};
 use crate::attest::{Predicate, Record, RecordKind, Statement};
 use crate::diagnostic::nearest;
 use crate::image::{Digest, Manifest};
 use crate::project::{Permission, Stage, TestKind, check_suite_name};
 use crate::promotion::TestFacts;
-use crate::values::{Contract, fingerprint};
+use crate::values::{Contract, SecretsHashed, fingerprint};
 
 pub use super::trial::{Check, Tail};
 
@@ -317,6 +317,10 @@ pub async fn record(context: &Context<'_>, stage: &str, report: &Report) -> Resu
     )?;
     let secret = fingerprint_key.as_ref().map(|key| key.expose_secret());
     let values = fingerprint(stage.name.as_str(), &report.contract, report.reading.values(), secret);
+    if values.secrets == SecretsHashed::LeftOut {
+        let why = "no key is known that hashes the secrets (`IAMSHIP_FINGERPRINT_KEY`): a changed secret will not make this result stale";
+        context.events.tell(Event::Warning(why));
+    }
     let location = ledger_location(stage);
     let store = context.store(location)?;
     let statement = |suite: &SuiteReport| {

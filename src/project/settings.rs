@@ -63,6 +63,7 @@ const FIXED: &[Code] = &[
     Code::EnvSyntax,
     Code::ParameterMissing,
     Code::SecretsUnreadable,
+    Code::SecretsUnreachable,
     Code::FilledInvalid,
 ];
 

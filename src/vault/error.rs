@@ -19,6 +19,14 @@ pub enum VaultError {
         /// What was seen.
         because: String,
     },
+    /// It answers that it can't.
+    #[error("Vault at `{address}` has trouble of its own: {because}")]
+    Troubled {
+        /// Where.
+        address: String,
+        /// Its words, bounded, with the status.
+        because: String,
+    },
     /// It is sealed.
     #[error("Vault at `{address}` is sealed")]
     Sealed {
@@ -100,6 +108,11 @@ impl VaultError {
         )
     }
 
+    /// Whether this machine has no access at all: nobody said how, or what was said is not let in.
+    pub fn is_no_access(&self) -> bool {
+        matches!(self, Self::Settings { .. } | Self::Login { .. } | Self::Denied { .. })
+    }
+
     /// What to do about it.
     pub fn help(&self) -> Option<String> {
         match self {
@@ -120,6 +133,7 @@ impl VaultError {
             Self::Denied { path, capability, .. } => Some(format!(
                 "give it a policy with `path \"{path}\" {{ capabilities = [\"{capability}\"] }}`"
             )),
+            Self::Troubled { .. } => Some("the same command again may do; else see its log".to_owned()),
             Self::Unusable { .. } | Self::Refused { .. } | Self::Malformed { .. } => None,
         }
     }

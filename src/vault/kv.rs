@@ -134,15 +134,23 @@ impl Session {
                     )),
                 });
             }
-            // Before version 0.10 there was no such question, and no second version.
-            404 => Mount {
-                prefix: format!("{}/", path.split('/').next().unwrap_or_default()),
-                version: Version::One,
-            },
+            404 => return Err(self.no_engine(path)),
             _ => return Err(self.wire.refused(&ask, &reply)),
         };
         mounts.push(mount.clone());
         Ok(mount)
+    }
+
+    /// Where there is no engine it says 403, unless there is no such namespace.
+    fn no_engine(&self, path: &str) -> VaultError {
+        let space = self.wire.connection.namespace.as_ref();
+        let place = space
+            .map(|space| format!(" in the namespace `{space}`"))
+            .unwrap_or_default();
+        VaultError::NotFound {
+            what: format!("Vault has no engine for `{path}`{place}"),
+            help: Some("see `namespace` under `[vault]`, `VAULT_NAMESPACE`, and `vault secrets list`".to_owned()),
+        }
     }
 
     fn no_entries(&self, path: &str, mount: &Mount, ask: &Ask<'_>, reply: &Reply) -> VaultError {

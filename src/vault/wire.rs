@@ -273,18 +273,15 @@ impl Wire {
     fn judge(&self, ask: &Ask<'_>, reply: Reply, headers: &HeaderMap) -> Result<Reply, Failure> {
         let status = reply.status;
         let address = self.address();
-        let unreachable = |because: String| VaultError::Unreachable {
-            address: address.clone(),
-            because,
+        let troubled = |address: String| VaultError::Troubled {
+            address,
+            because: self.words(&reply, status),
         };
         match status.as_u16() {
             200..=299 | 400..=405 => Ok(reply),
             // Balancers ask `sys/health` and pass on what it says: a standby, a replica, a performance standby.
             472 | 473 => Err(Failure::Final(VaultError::Standby { address })),
-            412 | 429 => Err(Failure::Passing(
-                unreachable(self.words(&reply, status)),
-                retry_after(headers),
-            )),
+            412 | 429 => Err(Failure::Passing(troubled(address), retry_after(headers))),
             503 if reply.errors().iter().any(|text| text.contains("sealed")) => {
                 Err(Failure::Final(VaultError::Sealed { address }))
             }
@@ -292,7 +289,7 @@ impl Wire {
                 let standby = reply.errors().iter().any(|text| text.contains("node not active"));
                 let error = match standby {
                     true => VaultError::Standby { address },
-                    false => unreachable(self.words(&reply, status)),
+                    false => troubled(address),
                 };
                 Err(Failure::Passing(error, retry_after(headers)))
             }

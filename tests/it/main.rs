@@ -33,4 +33,5 @@ mod store_contract;
 mod store_copy;
 mod support;
 mod test;
+mod vault;
 mod verify;

@@ -1,8 +1,10 @@
 //! What several tests stand on: projects and base images, servers and stores that fail on demand.
 
+pub(crate) mod bao;
 pub(crate) mod base;
 pub(crate) mod engine;
 pub(crate) mod fake_engine;
+pub(crate) mod fake_vault;
 pub(crate) mod flaky;
 pub(crate) mod folder;
 pub(crate) mod layout;

@@ -141,7 +141,8 @@ async fn nothing_is_transferred_twice() {
     engine.start(&id).await.expect("started");
     ended(&engine, &id).await;
     let log = engine.logs(&id, BOUNDS).await.expect("a log");
-    assert!(log.starts_with(std::process::id().to_string().as_bytes()));
+    let log = String::from_utf8_lossy(&log);
+    assert!(log.starts_with(&std::process::id().to_string()), "{log:?}");
     engine.clean_up().await.expect("clean");
     remove_image(first.id);
 }
@@ -329,8 +330,7 @@ async fn what_was_being_made_when_it_was_interrupted_is_removed() {
         () = tokio::task::yield_now() => {}
     }
     assert_eq!(engine.clean_up().await.expect("clean"), 1);
-    let found = engine.find(&[("dev.iamship.run", "")]).await.expect("found");
-    assert!(found.is_empty(), "{found:?}");
+    assert_eq!(engine.clean_up().await.expect("clean"), 0);
 }
 
 const VICTIM: &str = "IAMSHIP_TEST_VICTIM";

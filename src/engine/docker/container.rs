@@ -4,17 +4,14 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, ContainerState as State, ContainerStateStatusEnum, ContainerSummary,
-    ContainerSummaryStateEnum, PortMap,
-};
+use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, RenameContainerOptions,
-    StopContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, RenameContainerOptions, StopContainerOptionsBuilder,
 };
 use secrecy::ExposeSecret as _;
 
-use super::{Docker, has_status, image_id, silent, within};
+use super::answers::{Binding, ContainerAnswer, ContainerEntry, StateAnswer};
+use super::{Docker, has_status, image_id, within};
 use crate::engine::{ContainerId, ContainerSpec, ContainerState, EngineError, Found, Phase, Published};
 
 const MAKE: &str = "make the container";
@@ -75,8 +72,8 @@ impl Docker {
     }
 
     pub(super) async fn inspect_container(&self, id: &ContainerId) -> Result<ContainerState, EngineError> {
-        let seen = self.call(LOOK, self.api.inspect_container(&id.0, None)).await?;
-        state(seen)
+        let seen = self.get(LOOK, &format!("/containers/{}/json", id.0), &[]).await?;
+        Ok(state(seen))
     }
 
     pub(super) async fn stop_container(&self, id: &ContainerId, grace: Duration) -> Result<(), EngineError> {
@@ -129,11 +126,10 @@ impl Docker {
     }
 
     /// All containers that match all these filters on labels: `NAME`, `NAME=VALUE`.
-    pub(super) async fn list(&self, labels: Vec<String>) -> Result<Vec<ContainerSummary>, EngineError> {
-        let filters = HashMap::from([("label".to_owned(), labels)]);
-        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-        self.call("list its containers", self.api.list_containers(Some(options)))
-            .await
+    pub(super) async fn list(&self, labels: Vec<String>) -> Result<Vec<ContainerEntry>, EngineError> {
+        let filters = serde_json::json!({ "label": labels }).to_string();
+        let query = [("all", "true"), ("filters", &filters)];
+        self.get("list its containers", "/containers/json", &query).await
     }
 }
 
@@ -145,35 +141,34 @@ fn without_values(message: String, spec: &ContainerSpec) -> String {
         .fold(message, |message, value| message.replace(value, "***"))
 }
 
-fn state(seen: ContainerInspectResponse) -> Result<ContainerState, EngineError> {
-    let state = seen.state.ok_or_else(|| silent(LOOK, "state"))?;
+fn state(seen: ContainerAnswer) -> ContainerState {
     let ports = seen.network_settings.and_then(|settings| settings.ports);
-    Ok(ContainerState {
-        phase: phase(&state),
+    ContainerState {
+        phase: phase(&seen.state),
         ports: published(ports.unwrap_or_default()),
-    })
+    }
 }
 
-fn phase(state: &State) -> Phase {
-    // One that ended and is to be started again has ended.
-    let is_restarting = state.restarting == Some(true);
-    match state.status {
-        Some(ContainerStateStatusEnum::CREATED) => Phase::Created,
-        _ if state.running == Some(true) && !is_restarting => Phase::Running,
+fn phase(state: &StateAnswer) -> Phase {
+    match state.status.as_str() {
+        // Podman's own words are the latter two.
+        "created" | "configured" | "initialized" => Phase::Created,
+        // One that ended and is to be started again has ended.
+        _ if state.running && !state.restarting => Phase::Running,
         _ => Phase::Exited {
-            code: state.exit_code.unwrap_or(-1),
-            out_of_memory: state.oom_killed == Some(true),
+            code: state.exit_code,
+            out_of_memory: state.oom_killed,
         },
     }
 }
 
-fn published(ports: PortMap) -> Vec<Published> {
+fn published(ports: HashMap<String, Option<Vec<Binding>>>) -> Vec<Published> {
     let mut all: Vec<Published> = ports
         .into_iter()
         .filter_map(|(name, bindings)| Some((name.strip_suffix("/tcp")?.parse().ok()?, bindings?)))
         .flat_map(|(port, bindings)| bindings.into_iter().map(move |binding| (port, binding)))
         .filter_map(|(port, binding)| {
-            let address = SocketAddr::new(binding.host_ip?.parse().ok()?, binding.host_port?.parse().ok()?);
+            let address = SocketAddr::new(binding.host_ip.parse().ok()?, binding.host_port.parse().ok()?);
             Some(Published { port, address })
         })
         .collect();
@@ -181,14 +176,14 @@ fn published(ports: PortMap) -> Vec<Published> {
     all
 }
 
-fn found(summary: ContainerSummary) -> Option<Found> {
-    let name = summary.names.unwrap_or_default().into_iter().next().unwrap_or_default();
+fn found(entry: ContainerEntry) -> Option<Found> {
+    let name = entry.names.unwrap_or_default().into_iter().next().unwrap_or_default();
     Some(Found {
-        id: ContainerId(summary.id?),
+        id: ContainerId(entry.id),
         name: name.trim_start_matches('/').to_owned(),
-        labels: summary.labels.unwrap_or_default().into_iter().collect(),
-        is_running: summary.state == Some(ContainerSummaryStateEnum::RUNNING),
-        image: image_id(&summary.image_id?)?,
+        labels: entry.labels.unwrap_or_default().into_iter().collect(),
+        is_running: entry.state == "running",
+        image: image_id(&entry.image_id)?,
     })
 }
 
@@ -228,12 +223,12 @@ mod tests {
 
     #[test]
     fn one_that_is_started_again_and_again_has_ended() {
-        let state = State {
-            status: Some(ContainerStateStatusEnum::RESTARTING),
-            running: Some(true),
-            restarting: Some(true),
-            exit_code: Some(64),
-            ..State::default()
+        let state = StateAnswer {
+            status: "restarting".to_owned(),
+            running: true,
+            restarting: true,
+            exit_code: 64,
+            ..StateAnswer::default()
         };
         let ended = Phase::Exited {
             code: 64,

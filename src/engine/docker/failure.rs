@@ -29,7 +29,7 @@ pub(super) fn told(engine: &str, act: &'static str, error: Error) -> EngineError
         },
         Error::JsonSerdeError { err } => EngineError::BrokenOff {
             act,
-            because: format!("its answer makes no sense: {err}"),
+            because: format!("its answer makes no sense: {}", bounded(&err.to_string())),
         },
         Error::HyperResponseError { err } => broken(act, &err),
         other => broken(act, &other),

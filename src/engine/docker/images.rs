@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bollard::models::ImageInspect;
-use bollard::query_parameters::{ImportImageOptions, ListImagesOptions};
+use bollard::query_parameters::ImportImageOptions;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 
+use super::answers::{ImageAnswer, ImageEntry};
 use super::failure::told;
 use super::{Docker, has_status, image_id, silent, too_slow};
 use crate::engine::{EngineError, LocalImage};
@@ -21,7 +21,7 @@ const AT_ONCE: usize = 8;
 impl Docker {
     /// The image that a name or id means; none when there is none.
     pub(super) async fn inspect_image(&self, name: &str) -> Result<Option<LocalImage>, EngineError> {
-        match self.call(LOOK, self.api.inspect_image(name)).await {
+        match self.get(LOOK, &format!("/images/{name}/json"), &[]).await {
             Ok(seen) => local(seen).map(Some),
             Err(error) if has_status(&error, 404) => Ok(None),
             Err(error) => Err(error),
@@ -30,7 +30,7 @@ impl Docker {
 
     pub(super) async fn all_images(&self) -> Result<Vec<LocalImage>, EngineError> {
         const ACT: &str = "list its images";
-        let all = self.call(ACT, self.api.list_images(None::<ListImagesOptions>)).await?;
+        let all: Vec<ImageEntry> = self.get(ACT, "/images/json", &[]).await?;
         futures::stream::iter(all)
             .map(|summary| async move { self.inspect_image(&summary.id).await })
             .buffer_unordered(AT_ONCE)
@@ -68,14 +68,13 @@ impl Docker {
     }
 }
 
-fn local(seen: ImageInspect) -> Result<LocalImage, EngineError> {
-    let id = seen.id.as_deref().and_then(image_id);
+fn local(seen: ImageAnswer) -> Result<LocalImage, EngineError> {
     let layers = seen
         .root_fs
         .and_then(|file_system| file_system.layers)
         .unwrap_or_default();
     Ok(LocalImage {
-        id: id.ok_or_else(|| silent(LOOK, "id"))?,
+        id: image_id(&seen.id).ok_or_else(|| silent(LOOK, "id"))?,
         layers: layers
             .iter()
             .map(|text| image_id(text).ok_or_else(|| silent(LOOK, "digest of a layer")))

@@ -1,5 +1,7 @@
 //! Nothing stays behind: this run removes what it made, and what runs made that were killed.
 
+use std::collections::HashMap;
+
 use futures::StreamExt as _;
 
 use super::owner::RUN;
@@ -11,17 +13,18 @@ const AT_ONCE: usize = 8;
 
 impl Docker {
     pub(super) async fn remove_abandoned(&self) -> Result<usize, EngineError> {
-        let (containers, networks) =
-            futures::try_join!(self.list(vec![RUN.to_owned()]), self.networks(RUN.to_owned()))?;
+        let (containers, networks) = futures::try_join!(self.list(vec![RUN.to_owned()]), self.networks(RUN))?;
+        let has_left =
+            |labels: &Option<HashMap<String, String>>| labels.as_ref().is_some_and(|all| self.owner.has_abandoned(all));
         let containers = containers
             .into_iter()
-            .filter(|container| self.owner.has_abandoned(&container.labels.clone().unwrap_or_default()))
-            .filter_map(|container| container.id)
+            .filter(|container| has_left(&container.labels))
+            .map(|container| container.id)
             .collect();
         let networks = networks
             .into_iter()
-            .filter(|network| self.owner.has_abandoned(&network.labels.clone().unwrap_or_default()))
-            .filter_map(|network| network.id)
+            .filter(|network| has_left(&network.labels))
+            .map(|network| network.id)
             .collect();
         self.remove_all(containers, networks).await
     }
@@ -31,10 +34,10 @@ impl Docker {
         let all = self.shared.making.acquire_many(MAKING);
         let made = tokio::time::timeout(self.patience.call, all).await;
         let label = format!("{RUN}={}", self.owner.run());
-        let (containers, networks) = futures::try_join!(self.list(vec![label.clone()]), self.networks(label))?;
+        let (containers, networks) = futures::try_join!(self.list(vec![label.clone()]), self.networks(&label))?;
         drop(made);
-        let containers = containers.into_iter().filter_map(|container| container.id).collect();
-        let networks = networks.into_iter().filter_map(|network| network.id).collect();
+        let containers = containers.into_iter().map(|container| container.id).collect();
+        let networks = networks.into_iter().map(|network| network.id).collect();
         self.remove_all(containers, networks).await
     }
 

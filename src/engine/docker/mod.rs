@@ -2,6 +2,7 @@
 //!
 //! bollard knows the calls and their types. The connections are ours: see [`transport`]. Every call has a deadline.
 
+mod answers;
 mod container;
 mod context;
 mod endpoint;
@@ -60,7 +61,7 @@ pub struct EnginePatience {
 impl Default for EnginePatience {
     fn default() -> Self {
         Self {
-            connect: Duration::from_secs(10),
+            connect: Duration::from_secs(20),
             call: Duration::from_secs(60),
             load: Duration::from_secs(300),
             run: Duration::from_secs(120),
@@ -71,6 +72,7 @@ impl Default for EnginePatience {
 /// An engine that speaks Docker's API.
 pub struct Docker {
     api: bollard::Docker,
+    transport: Transport,
     info: EngineInfo,
     owner: Owner,
     patience: EnginePatience,
@@ -106,6 +108,7 @@ impl Docker {
         transport.speak(&info.api);
         Ok(Self {
             api,
+            transport,
             info,
             owner: Owner::new()?,
             patience,

@@ -1,11 +1,10 @@
 //! Networks of a run's own.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use bollard::models::{Network, NetworkCreateRequest};
-use bollard::query_parameters::ListNetworksOptionsBuilder;
+use bollard::models::NetworkCreateRequest;
 
+use super::answers::NetworkEntry;
 use super::{Docker, has_status};
 use crate::engine::{EngineError, NetworkId};
 
@@ -44,10 +43,9 @@ impl Docker {
     }
 
     /// The networks that carry a label: `NAME`, `NAME=VALUE`.
-    pub(super) async fn networks(&self, label: String) -> Result<Vec<Network>, EngineError> {
-        let filters = HashMap::from([("label".to_owned(), vec![label])]);
-        let options = ListNetworksOptionsBuilder::new().filters(&filters).build();
-        self.call("list its networks", self.api.list_networks(Some(options)))
+    pub(super) async fn networks(&self, label: &str) -> Result<Vec<NetworkEntry>, EngineError> {
+        let filters = serde_json::json!({ "label": [label] }).to_string();
+        self.get("list its networks", "/networks", &[("filters", &filters)])
             .await
     }
 }

@@ -15,6 +15,7 @@ mod faults;
 mod gates;
 mod history;
 mod init;
+mod interrupt;
 mod keygen;
 mod keys;
 mod kill;

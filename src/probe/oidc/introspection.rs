@@ -42,14 +42,6 @@ async fn introspect(asked: &Asked<'_>, by: &Client, path: String, owner: &Client
     let form = [("token", token), ("token_type_hint", "access_token")];
     let question = client::post(path, by, by.secret.as_ref(), &form);
     let answer = asked.prober.ask(&asked.provider.door, question, &expected).await?;
-    // Whether a client may ask is a setting of many servers, and nobody said that this one may.
-    if by.introspect.is_none() && matches!(answer.status, 400 | 401 | 403) {
-        let told = asked.prober.told(&answer);
-        return Ok(Found::Doubtful(format!(
-            "`{}` may not ask ({told}): give a client that may `introspect = true`",
-            by.id
-        )));
-    }
     // RFC 7662 knows no such error for introspection, and servers answer with it all the same: who has the key set needs
     // to ask nobody about a JWT.
     let unsupported = answer
@@ -59,6 +51,14 @@ async fn introspect(asked: &Asked<'_>, by: &Client, path: String, owner: &Client
         return Ok(Found::Good(
             "the server tells nothing of JWTs: they tell it themselves".to_owned(),
         ));
+    }
+    // Whether a client may ask is a setting of many servers, and nobody said that this one may.
+    if by.introspect.is_none() && matches!(answer.status, 400 | 401 | 403) {
+        let told = asked.prober.told(&answer);
+        return Ok(Found::Doubtful(format!(
+            "`{}` may not ask ({told}): give a client that may `introspect = true`",
+            by.id
+        )));
     }
     let document = answer.json().filter(|_| answer.status == 200);
     let Some(document) = document else {

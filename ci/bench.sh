@@ -147,6 +147,41 @@ head_line "check: $((size / 1000000)) MB, 100,000 clients, 3 stages"
 row 'iamship check (all rules)' check check
 row 'xmllint --noout (well-formed, nothing else)' check-xmllint check
 
+# --- a real identity server under test, in an engine
+# Both use one image; both wait for /health, ask the same questions, and remove what they made.
+provider=$work/provider
+test_provider() { "$program" -C "$provider" test dev; }
+by_hand() { "$here/provider-by-hand.sh" "$@" "$image" "$provider/env/dev.env" "$provider/secrets/dev.env"; }
+pull_provider() { docker pull --quiet "$registry/provider@$digest"; }
+forget_provider() { docker image rm --force "$image" >/dev/null; }
+if engine && "$here/provider-project.sh" "$provider"; then
+  sed -i "s|^key *=.*|key = \"env:BENCH_KEY\"\ntrusted = [\"keys/plain.pub\"]|; s|^\[image\]|[image]\nrepository = \"$registry/provider\"|" "$provider/iamship.toml"
+  mkdir -p "$provider/keys" && cp "$work/plain/keys/plain.pub" "$provider/keys/"
+  # A layer of its own: whatever the engine holds, it lacks this image.
+  echo "# $RANDOM$RANDOM" >>"$provider/config/server.yaml"
+  (cd "$provider" && quiet "$program" build)
+  digest=$("$program" -C "$provider" status --format json | jq -r '.stages[0].digest')
+  image=$(skopeo inspect --raw --tls-verify=false "docker://$registry/provider@$digest" | jq -r .config.digest)
+  for ((round = 0; round < rounds; round++)); do
+    timed pull pull_provider
+    forget_provider
+    timed test-first test_provider
+    timed test test_provider
+    timed by-hand by_hand
+    timed by-hand-start by_hand --start-only
+    forget_provider
+  done
+  paste "$work/times.test-first" "$work/times.test" | awk '{ print $1 - $2 }' >"$work/times.load"
+  head_line 'test: start a real identity server with the values of a stage, suites boot and oidc'
+  row 'iamship test (checks, signs, records)' test test
+  row 'docker run + curl in a script (records nothing)' by-hand test
+  row 'docker run until healthy, nothing asked' by-hand-start test
+  printf 'over the server alone: %.0f ms (target 500)\n' "$(awk "BEGIN { print $(median test) - $(median by-hand-start) }")"
+  head_line 'load: an image of 43 MB from the registry into the engine'
+  row 'iamship test, the first minus the second' load load
+  row 'docker pull' pull load
+fi
+
 # --- start-up and memory
 hundred() { for ((i = 0; i < 100; i++)); do "$1" --version; done; }
 for ((round = 0; round < rounds; round++)); do timed start hundred "$program"; done

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The main job from start to end, with nothing else installed: a starter project, images in an OCI
-# layout folder, a small base image made on the spot.
+# layout folder, a small base image made on the spot. Where an engine answers (docker, DOCKER_HOST) it goes on with a
+# real identity server, started and probed in each stage; it says which of the two it is.
 #   ci/demo.sh PATH_OF_IAMSHIP [FOLDER_TO_KEEP]
 set -euo pipefail
 program=$(realpath "$1")
@@ -45,3 +46,29 @@ run iamship promote staging prod
 run iamship verify prod
 run iamship status
 run iamship history prod
+
+# --- the same with a server that runs
+echo
+if ! engine=$(docker version --format '{{.Server.Version}}' 2>/dev/null); then
+  echo "# no engine answers (docker, DOCKER_HOST): nothing was started, the tests looked at the configuration only"
+  exit
+fi
+if ! "$here/provider-project.sh" ../provider; then
+  echo "# an engine answers ($engine), but a real identity server can't be made here: run ci/tools.sh"
+  exit
+fi
+cd ../provider
+echo "# an engine answers ($engine): the same with a real identity server, started with each stage's own values"
+run iamship keygen
+run iamship build
+run iamship test dev
+run iamship promote dev staging
+run iamship test staging
+run iamship promote staging prod
+echo
+echo "# a scope is taken out: the server starts and is healthy, and one client can't get a token any more"
+run sed -i 's/offline_access, //' config/server.yaml
+run iamship build
+run iamship test dev || true
+run iamship explain dev staging || true
+run iamship status

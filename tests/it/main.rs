@@ -23,6 +23,7 @@ mod ledger;
 mod lock;
 mod parameters;
 mod promote;
+mod provider;
 mod registries;
 mod registry;
 mod render;

@@ -9,5 +9,6 @@ pub(crate) mod flaky;
 pub(crate) mod folder;
 pub(crate) mod layout;
 pub(crate) mod project;
+pub(crate) mod provider;
 pub(crate) mod registry;
 pub(crate) mod shop;

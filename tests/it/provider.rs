@@ -1,0 +1,292 @@
+//! A real identity server under test: the whole pipeline with a real engine, and what stops it.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::project::{Project, text};
+use crate::support::provider::{Provider, STAGES, now, wait_for};
+
+/// Long enough for a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The results of the suites, by name.
+fn suites(document: &Value) -> Vec<(String, String)> {
+    let suites = document["suites"].as_array().expect("suites");
+    suites
+        .iter()
+        .map(|suite| (text(&suite["suite"]), text(&suite["result"])))
+        .collect()
+}
+
+fn results(boot: &str, oidc: &str) -> Vec<(String, String)> {
+    [("boot", boot), ("oidc", oidc)]
+        .map(|(suite, result)| (suite.to_owned(), result.to_owned()))
+        .into()
+}
+
+/// The details of the checks that failed.
+fn failures(document: &Value) -> String {
+    let checks = document["checks"].as_array().expect("checks");
+    let failed = checks.iter().filter(|check| check["result"] == "failed");
+    failed
+        .map(|check| {
+            format!(
+                "{}: {}\n",
+                text(&check["name"]),
+                check["detail"].as_str().unwrap_or_default()
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn one_digest_is_tested_in_each_stage_and_goes_to_production() {
+    let Some(provider) = Provider::new() else { return };
+    let digest = provider.build();
+    for (from, to) in [("dev", "staging"), ("staging", "prod")] {
+        let held = provider.json(&format!("promote {from} {to}"), 1);
+        assert_eq!(held["moved"], false, "{held:#}");
+        let tested = provider.json(&format!("test {from}"), 0);
+        assert_eq!(tested["digest"], digest);
+        assert_eq!(suites(&tested), results("passed", "passed"), "{tested:#}");
+        let moved = provider.json(&format!("promote {from} {to}"), 0);
+        assert_eq!(
+            (&moved["moved"], &moved["digest"]),
+            (&true.into(), &digest.clone().into())
+        );
+    }
+    provider.json("test prod", 0);
+    for stage in STAGES {
+        assert_eq!(provider.project.stage(stage)["digest"], digest);
+        assert_eq!(provider.project.stage(stage)["tested"]["result"], "passed");
+    }
+    let verified = provider.json("verify prod", 0);
+    let statements = verified["statements"].as_array().expect("statements");
+    let tested = statements
+        .iter()
+        .filter(|statement| statement["kind"] == "tested")
+        .count();
+    assert_eq!(tested, 6, "two suites in three stages: {verified:#}");
+}
+
+#[test]
+fn a_client_that_gets_no_token_is_found_and_holds_the_promotion() {
+    let Some(provider) = Provider::new() else { return };
+    // The server boots with it and is healthy: it looks at a client when the client comes.
+    provider.project.edit("config/server.yaml", "offline_access, ", "");
+    provider.build();
+    let tested = provider.json("test dev", 1);
+    assert_eq!(suites(&tested), results("passed", "failed"), "{tested:#}");
+    let failures = failures(&tested);
+    assert!(
+        failures.contains("web-shop") && failures.contains("invalid_client_metadata"),
+        "{failures}"
+    );
+    assert!(tested["record"].is_string(), "{tested:#}");
+    let held = provider.json("promote dev staging", 1);
+    assert_eq!(Project::held(&held), ["tested"], "{held:#}");
+    // What was recorded is what later runs see.
+    assert_eq!(provider.project.stage("dev")["tested"]["result"], "failed");
+}
+
+#[test]
+fn a_missing_parameter_holds_before_anything_starts() {
+    let Some(mut provider) = Provider::new() else { return };
+    provider.build();
+    provider.set_secret("staging", "WEB_SHOP_SECRET", None);
+    provider.json("test dev", 0);
+    let began = now();
+    let held = provider.start("promote dev staging --format json").end().ends(1);
+    assert!(held.stdout.contains("WEB_SHOP_SECRET"), "{held:?}");
+    provider.set_secret("dev", "WEB_SHOP_SECRET", None);
+    let tested = provider
+        .start("test dev --format json")
+        .end()
+        .ends(1)
+        .says("WEB_SHOP_SECRET");
+    for ended in [held, tested] {
+        let events = provider.engine.events_since(began);
+        assert!(!events.contains(&format!("/{}/", ended.process)), "{events}");
+        provider.is_clean(&ended);
+    }
+}
+
+#[test]
+fn a_server_that_exits_at_once_fails_at_once_and_says_what_it_said() {
+    let Some(mut provider) = Provider::new() else { return };
+    provider.set_secret("dev", "SIGNING_KEYS", Some("this-is-no-key-set"));
+    provider.build();
+    let tested = provider.json("test dev", 1);
+    assert_eq!(suites(&tested), results("failed", "failed"), "{tested:#}");
+    let failures = failures(&tested);
+    assert!(failures.contains("64"), "{failures}");
+    provider.run("test dev").ends(1).says("`keys` is not a JWKS");
+}
+
+#[test]
+fn a_server_that_never_gets_healthy_fails_after_its_time() {
+    let Some(provider) = Provider::new() else { return };
+    provider.project.append("env/dev.env", "LISTEN_PORT=9090\n");
+    provider
+        .project
+        .edit("iamship.toml", "test    = { kind", "test    = { timeout = \"2s\", kind");
+    provider.build();
+    let tested = provider.json("test dev", 1);
+    assert_eq!(suites(&tested), results("failed", "failed"), "{tested:#}");
+    assert!(failures(&tested).contains("health"), "{tested:#}");
+}
+
+#[test]
+fn the_secret_of_another_client_is_refused() {
+    let Some(provider) = Provider::new() else { return };
+    let other = "secret         = \"API_GATEWAY_SECRET\"";
+    provider
+        .project
+        .edit("iamship.toml", "secret         = \"REPORTS_SERVICE_SECRET\"", other);
+    provider.build();
+    let tested = provider.json("test dev", 1);
+    assert_eq!(suites(&tested), results("passed", "failed"), "{tested:#}");
+    let failures = failures(&tested);
+    assert!(
+        failures.contains("reports-service") && failures.contains("invalid_client"),
+        "{failures}"
+    );
+    assert!(!failures.contains("orders-service"), "{failures}");
+}
+
+#[test]
+fn a_second_test_of_a_digest_transfers_nothing() {
+    let Some(provider) = Provider::new() else { return };
+    provider.build();
+    let began = now();
+    provider.json("test dev", 0);
+    let image = provider.image().expect("the engine has it");
+    let loads = |began| {
+        let events = provider.engine.events_since(began);
+        let loads = events
+            .lines()
+            .filter(|line| line.contains("\"load\"") && line.contains(&image));
+        loads.count()
+    };
+    assert_eq!(loads(began), 1);
+    provider.json("test dev", 0);
+    assert_eq!(loads(began), 1);
+}
+
+#[test]
+fn an_interrupted_test_leaves_nothing() {
+    for signal in ["INT", "TERM"] {
+        let Some(provider) = Provider::new() else { return };
+        provider.project.append("env/dev.env", "LISTEN_PORT=9090\n");
+        provider.build();
+        let running = provider.start("test dev");
+        wait_for("a container", PATIENCE, || {
+            provider.engine.containers_of(running.process()).pop()
+        });
+        running.signal(signal);
+        let ended = running.end();
+        provider.is_clean(&ended);
+        ended.ends(3).says("interrupted");
+        assert!(provider.project.stage("dev")["tested"].is_null(), "nothing is recorded");
+    }
+}
+
+#[test]
+fn the_next_run_sweeps_away_what_a_killed_one_left() {
+    let Some(provider) = Provider::new() else { return };
+    provider.project.append("env/dev.env", "LISTEN_PORT=9090\n");
+    provider.build();
+    let running = provider.start("test dev");
+    let process = running.process();
+    wait_for("a container", PATIENCE, || provider.engine.containers_of(process).pop());
+    running.signal("KILL");
+    running.end();
+    assert!(!provider.engine.left_by(process).is_empty());
+    provider.project.edit("env/dev.env", "LISTEN_PORT=9090\n", "");
+    provider.json("test dev", 0);
+    assert_eq!(provider.engine.left_by(process), Vec::<String>::new());
+}
+
+#[test]
+fn tests_that_run_side_by_side_do_not_touch_each_other() {
+    let Some(provider) = Provider::new() else { return };
+    provider.build();
+    let running: Vec<_> = (0..4).map(|_| provider.start("test dev --format json")).collect();
+    for ended in running.into_iter().map(|running| running.end()) {
+        provider.is_clean(&ended);
+        let ended = ended.ends(0);
+        let document: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+        assert_eq!(suites(&document), results("passed", "passed"));
+    }
+}
+
+#[test]
+fn no_secret_is_anywhere_but_in_its_container() {
+    let Some(provider) = Provider::new() else { return };
+    provider.build();
+    let running = provider.start("test dev -vv");
+    let process = running.process();
+    // The engine's own view of the container: the environment is the one place.
+    let container = wait_for("a container", PATIENCE, || provider.engine.containers_of(process).pop());
+    let seen = provider
+        .engine
+        .try_run(&["container", "inspect", &container])
+        .unwrap_or_default();
+    let ended = running.end().ends(0);
+    provider.is_clean(&ended);
+    if let Some(seen) = serde_json::from_str::<Value>(&seen)
+        .ok()
+        .and_then(|mut seen| Some(seen.get_mut(0)?.take()))
+    {
+        let mut rest = seen.clone();
+        let environment = rest["Config"]["Env"].take();
+        assert!(
+            !provider.secrets_in(environment.to_string().as_bytes()).is_empty(),
+            "{environment}"
+        );
+        assert_eq!(provider.secrets_in(rest.to_string().as_bytes()), Vec::<String>::new());
+    }
+    provider.run("promote dev staging").ends(0);
+    let image = provider.image().expect("the engine has it");
+    for about in [
+        ["image", "inspect", &image].as_slice(),
+        &["image", "history", "--no-trunc", &image],
+    ] {
+        let told = provider.engine.run(about);
+        assert_eq!(provider.secrets_in(told.as_bytes()), Vec::<String>::new(), "{told}");
+    }
+    let files = walkdir::WalkDir::new(provider.project.root()).into_iter();
+    for entry in files.filter_entry(|entry| entry.file_name() != "secrets") {
+        let entry = entry.expect("can be read");
+        if entry.file_type().is_file() && entry.metadata().expect("metadata").len() < 10_000_000 {
+            let bytes = std::fs::read(entry.path()).expect("can be read");
+            assert_eq!(
+                provider.secrets_in(&plain(&bytes)),
+                Vec::<String>::new(),
+                "{}",
+                entry.path().display()
+            );
+        }
+    }
+}
+
+/// What a blob holds, uncompressed.
+fn plain(bytes: &[u8]) -> Vec<u8> {
+    let mut text = Vec::new();
+    let unpacked = std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(bytes), &mut text);
+    match unpacked {
+        Ok(_) => text,
+        Err(_) => bytes.to_vec(),
+    }
+}
+
+/// Whoever installs from it uses the registry that npm is set to.
+#[test]
+fn the_lock_file_names_no_registry() {
+    let lock = include_str!("../projects/provider/server/package-lock.json");
+    assert!(
+        !lock.contains("\"resolved\""),
+        "npm config set omit-lockfile-registry-resolved true"
+    );
+}

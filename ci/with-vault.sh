@@ -36,6 +36,7 @@ address=
 # It does not tell a port that the kernel chose: we choose, and choose again if somebody was faster.
 for ((try = 0; try < 5 && ${#address} == 0; try++)); do
   port=$((20000 + RANDOM % 12000))
+  : >"$folder/log"
   HOME=$folder bao server -dev -dev-no-store-token -dev-root-token-id="$token" -dev-listen-address="127.0.0.1:$port" \
     >"$folder/log" 2>&1 &
   vault=$!

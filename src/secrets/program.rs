@@ -262,3 +262,116 @@ fn repeats(said: &str, output: &[u8]) -> bool {
         .filter(|piece| piece.len() >= TELLING)
         .any(|piece| said.contains(piece))
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    fn source(script: &str) -> ProgramSource {
+        let words = ["sh", "-c", script].map(str::to_owned);
+        ProgramSource::new(Utf8Path::new("."), &words)
+    }
+
+    async fn read(script: &str) -> Result<Vec<(String, String)>, SecretError> {
+        let secrets = source(script).read().await?;
+        let values = secrets.values.iter();
+        Ok(values
+            .map(|(name, text)| (name.to_string(), text.expose_secret().to_owned()))
+            .collect())
+    }
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
+        pairs.iter().map(owned).collect()
+    }
+
+    #[tokio::test]
+    async fn json_and_env_lines_are_read() {
+        let json = read(r#"echo '{"A":"x y","N":1.50,"B":true,"Z":null,"sops":{"mac":"m","version":"3"}}'"#);
+        assert_eq!(
+            json.await.expect("secrets"),
+            pairs(&[("A", "x y"), ("B", "true"), ("N", "1.50")])
+        );
+        let env = read(r#"printf "export A='x y'\nB=2\n# c\n""#);
+        assert_eq!(env.await.expect("secrets"), pairs(&[("A", "x y"), ("B", "2")]));
+        assert_eq!(read("true").await.expect("none"), []);
+        let named = source(r#"echo '{"db-password":"x"}'"#).read().await.expect("secrets");
+        assert_eq!(named.warnings[0].code, crate::diagnostic::Code::SecretsName);
+        assert_eq!(source("x").name(), "exec:sh");
+    }
+
+    #[tokio::test]
+    async fn what_it_prints_is_never_shown() {
+        for (script, part, is_input) in [
+            ("echo hunter2; exit 3", "it ended with 3", false),
+            ("echo hunter2; echo hunter2 >&2; exit 1", "it ended with 1", false),
+            (
+                "echo hunter2; echo no such vault >&2; exit 1",
+                "it ended with 1: no such vault",
+                false,
+            ),
+            ("printf 'x\\033[31my' >&2; exit 1", "it ended with 1: x[31my", false),
+            ("kill -9 $$", "it was killed", false),
+            ("echo hunter2", "neither a JSON object nor env lines", true),
+            ("echo '{hunter2'", "not a JSON object (line 1", true),
+            (r#"echo '{"A":{"b":"hunter2"}}'"#, "`A` is an object", true),
+            ("printf 'A=hunter2\\377'", "not UTF-8", true),
+            (
+                r#"echo '{"A":"ENC[AES256_GCM,data:hunter2]"}'"#,
+                "`A` is still encrypted",
+                true,
+            ),
+            ("yes hunter2", "more than 4 MiB", true),
+        ] {
+            let error = read(script).await.expect_err(script);
+            assert!(error.to_string().contains(part), "{script}: {error}");
+            assert_eq!(error.is_input(), is_input, "{script}");
+            assert!(!format!("{error:?}").contains("hunter2"), "{script}: {error:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_it_says_is_bounded_and_never_blocks_it() {
+        let error = read("yes so much to say | head -c 1000000 >&2; exit 1")
+            .await
+            .expect_err("failed");
+        assert!(error.to_string().len() < 600, "{error}");
+    }
+
+    #[tokio::test]
+    async fn no_such_program_is_told() {
+        for program in ["no-such-program", "./none"] {
+            let words = [program.to_owned()];
+            let error = ProgramSource::new(Utf8Path::new("."), &words)
+                .read()
+                .await
+                .expect_err(program);
+            assert!(error.to_string().contains(&format!("no program `{program}`")) && error.is_input());
+        }
+    }
+
+    #[tokio::test]
+    async fn it_and_what_it_started_end_at_the_deadline() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("child");
+        let script = format!("sleep 600 & echo $! > {}; wait", file.display());
+        let mut slow = source(&script);
+        slow.deadline = Duration::from_millis(500);
+        let began = Instant::now();
+        let error = slow.read().await.expect_err("too slow");
+        assert!(
+            error.to_string().contains("did not end within") && !error.is_input(),
+            "{error}"
+        );
+        assert!(began.elapsed() < Duration::from_secs(20));
+        let child = std::fs::read_to_string(file).expect("the child's number");
+        let state = || std::fs::read_to_string(format!("/proc/{}/stat", child.trim())).unwrap_or_default();
+        // Killed; a zombie until somebody takes notice.
+        while began.elapsed() < Duration::from_secs(20) && !state().is_empty() && !state().contains(") Z ") {
+            tokio::task::yield_now().await;
+        }
+        assert!(state().is_empty() || state().contains(") Z "), "{}", state());
+    }
+}

@@ -271,7 +271,7 @@ mod tests {
 
     fn source(script: &str) -> ProgramSource {
         let words = ["sh", "-c", script].map(str::to_owned);
-        ProgramSource::new(Utf8Path::new("."), &words)
+        ProgramSource::new(Utf8Path::new("."), &CommandLine::of(words.into()).expect("words"))
     }
 
     async fn read(script: &str) -> Result<Vec<(String, String)>, SecretError> {
@@ -343,8 +343,8 @@ mod tests {
     #[tokio::test]
     async fn no_such_program_is_told() {
         for program in ["no-such-program", "./none"] {
-            let words = [program.to_owned()];
-            let error = ProgramSource::new(Utf8Path::new("."), &words)
+            let command = CommandLine::of(vec![program.to_owned()]).expect("a word");
+            let error = ProgramSource::new(Utf8Path::new("."), &command)
                 .read()
                 .await
                 .expect_err(program);

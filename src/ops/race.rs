@@ -28,6 +28,8 @@ pub(super) enum Settled {
 /// How often, and how far apart, the end of another move is looked for: it is a few requests away, if it is alive.
 const LOOKS: usize = 40;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
+/// How often a move that came after another is looked at.
+const LOOKS_AT_A_FOLLOWER: usize = 8;
 
 /// Settles a move that has its record and found that the tag had been moved before it wrote its own.
 pub(super) async fn settle_overtaken(
@@ -44,7 +46,7 @@ pub(super) async fn settle_overtaken(
         if now.iter().all(|now| *now == Some(plan.manifest.digest())) {
             return Ok(Settled::Stands);
         }
-        let rivals = rivals(context, plan, record, view, &listing).await?;
+        let (rivals, _) = new_moves(context, plan, record, view, &listing).await?;
         let digest = plan.manifest.digest();
         let Some(other) = rivals
             .iter()
@@ -76,12 +78,13 @@ pub(super) async fn settle(
     listing: &Listing,
     now: &[Option<Digest>],
 ) -> Result<Settled, OpsError> {
-    let rivals = rivals(context, plan, record, view, listing).await?;
+    let (rivals, followers) = new_moves(context, plan, record, view, listing).await?;
     let (Some(winner), true) = (winner(&rivals), rivals.iter().any(|entry| entry.record != record)) else {
         return stands(plan, places, now);
     };
+    let stands_at = follow(context, plan, winner, followers, view).await?;
     for place in places {
-        give_tag(plan, place, view, winner.digest).await?;
+        give_tag(plan, place, view, stands_at).await?;
     }
     if winner.digest != plan.manifest.digest() {
         return Ok(Settled::Lost(Overtaken {
@@ -109,6 +112,42 @@ fn winner(rivals: &[Move]) -> Option<&Move> {
     rivals.iter().min_by_key(|entry| entry.statement)
 }
 
+/// Where the stage is after the winner: somebody may have moved it on from there, and this move's tag came over theirs.
+///
+/// One that was not brought to its end may have been given up, so it is given a moment to end.
+async fn follow(
+    context: &Context<'_>,
+    plan: &MovePlan,
+    winner: &Move,
+    followers: Vec<Move>,
+    view: &View,
+) -> Result<Digest, OpsError> {
+    let mut last = winner;
+    loop {
+        let comes_next = |entry: &&Move| entry.previous.iter().any(|record| last.is_recorded_by(record));
+        let mut next: Vec<&Move> = followers.iter().filter(comes_next).collect();
+        next.sort_by_key(|entry| entry.statement);
+        let mut ended = None;
+        for _ in 0..if next.is_empty() { 0 } else { LOOKS_AT_A_FOLLOWER } {
+            let listing = Listing::read(&*view.store).await?;
+            ended = next.iter().find(|entry| listing.has(&entry.tag));
+            if ended.is_some() {
+                break;
+            }
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+        match ended {
+            Some(entry) => last = entry,
+            None => break,
+        }
+    }
+    if last.record != winner.record {
+        let text = format!("`{}` moved `{}` on to {} since", last.by, plan.stage.name, last.digest);
+        context.events.tell(Event::Warning(&text));
+    }
+    Ok(last.digest)
+}
+
 /// Without rivals on record, the tags must be what was written.
 fn stands(plan: &MovePlan, places: &[Place], now: &[Option<Digest>]) -> Result<Settled, OpsError> {
     let other = places
@@ -132,20 +171,21 @@ fn stands(plan: &MovePlan, places: &[Place], now: &[Option<Digest>]) -> Result<S
     })
 }
 
-/// This move and those that came from the same state and were not there when it was planned.
-async fn rivals(
+/// Of what was not there when this move was planned: the rivals, this move among them, which came from the same state,
+/// and what came after one of them.
+async fn new_moves(
     context: &Context<'_>,
     plan: &MovePlan,
     record: Digest,
     view: &View,
     listing: &Listing,
-) -> Result<Vec<Move>, OpsError> {
+) -> Result<(Vec<Move>, Vec<Move>), OpsError> {
     let known = view.listing.history(&plan.stage.name);
     let history = listing.history(&plan.stage.name);
     let is_new = |entry: &&HistoryTag| !known.contains(entry);
     let new = history.iter().filter(is_new).count();
     if history.iter().filter(is_new).all(|entry| entry.names(&record)) {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Vec::new()));
     }
     let trusted = context.keys.trusted();
     let depth = Depth::Moves(new.saturating_add(known.len().min(1)).min(64));
@@ -162,12 +202,8 @@ async fn rivals(
     let is_sibling = |entry: &Move| {
         entry.previous == plan.previous || entry.previous.iter().any(|parent| plan.previous.contains(parent))
     };
-    // What came after this move is no rival.
-    let moves = state
-        .moves
-        .into_iter()
-        .filter(|entry| !was_known(entry) && is_sibling(entry));
-    Ok(moves.collect())
+    let new = state.moves.into_iter().filter(|entry| !was_known(entry));
+    Ok(new.partition(is_sibling))
 }
 
 /// Makes a place's tag point at the winner, if it does not.

@@ -8,6 +8,7 @@ mod completions;
 mod corpus;
 mod cosign;
 mod decisions;
+mod deploy;
 mod engine;
 mod engine_faults;
 mod explain;

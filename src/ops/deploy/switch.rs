@@ -63,7 +63,7 @@ pub(super) async fn run(trial: &Trial<'_>, plan: &Plan<'_>, switching: &Switchin
         })
     };
     switching.set(begun(None));
-    let done = switch(trial, plan, &lock, |old| switching.set(begun(Some(old)))).await;
+    let done = switch(trial, plan, &lock, |old| switching.set(begun(old))).await;
     let done = match done {
         Ok(done) => Ok(done),
         Err(error) => Err(put_back_after(engine, place, error).await),
@@ -109,7 +109,7 @@ async fn switch(
     trial: &Trial<'_>,
     plan: &Plan<'_>,
     lock: &ContainerId,
-    stopping: impl Fn(ContainerId),
+    stopping: impl Fn(Option<ContainerId>),
 ) -> Result<Done, OpsError> {
     let (engine, place) = (trial.engine, &plan.place);
     if let Some(what) = place.mend(engine).await? {
@@ -147,8 +147,9 @@ async fn switch(
     let new = engine.create(&kept(trial, plan, &place.new_name())).await?;
     if let Some(main) = in_the_way {
         trial.context.step(format!("stopping `{}`", place.name));
-        stopping(main.found.id.clone());
+        stopping(Some(main.found.id.clone()));
         engine.stop(&main.found.id, GRACE).await?;
+        stopping(None);
     }
     trial
         .context

@@ -12,3 +12,4 @@ pub(crate) mod project;
 pub(crate) mod provider;
 pub(crate) mod registry;
 pub(crate) mod shop;
+pub(crate) mod simulated_engine;

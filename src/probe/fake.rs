@@ -14,6 +14,8 @@ use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsAcceptor;
 
 /// The issuer that the provider claims to be.
 pub(crate) const ISSUER: &str = "https://login.example.com/oauth";
@@ -87,11 +89,30 @@ impl Drop for FakeServer {
 
 impl FakeServer {
     pub(crate) async fn start(fault: Fault) -> Self {
+        Self::start_behind(None, fault).await
+    }
+
+    /// With a certificate that nobody trusts, for another host.
+    pub(crate) async fn start_with_tls(fault: Fault) -> Self {
+        use rustls::pki_types::pem::PemObject as _;
+        use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+        let certificate = CertificateDer::from_pem_slice(include_bytes!("../../tests/it/support/tls/server.pem"));
+        let key = PrivateKeyDer::from_pem_slice(include_bytes!("../../tests/it/support/tls/server-key.pem"));
+        let settings = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.expect("a certificate")], key.expect("a key"))
+            .expect("a pair");
+        Self::start_behind(Some(TlsAcceptor::from(Arc::new(settings))), fault).await
+    }
+
+    async fn start_behind(tls: Option<TlsAcceptor>, fault: Fault) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let fault = Arc::new(Mutex::new(fault));
         let heard = Arc::default();
-        let task = tokio::spawn(serve(listener, Arc::clone(&fault), Arc::clone(&heard)));
+        let task = tokio::spawn(serve(listener, tls, Arc::clone(&fault), Arc::clone(&heard)));
         Self {
             address,
             fault,
@@ -109,23 +130,38 @@ impl FakeServer {
     }
 }
 
-async fn serve(listener: tokio::net::TcpListener, fault: Arc<Mutex<Fault>>, heard: Arc<Mutex<Vec<Heard>>>) {
+async fn serve(
+    listener: tokio::net::TcpListener,
+    tls: Option<TlsAcceptor>,
+    fault: Arc<Mutex<Fault>>,
+    heard: Arc<Mutex<Vec<Heard>>>,
+) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             return;
         };
-        let (fault, heard) = (Arc::clone(&fault), Arc::clone(&heard));
+        let (tls, fault, heard) = (tls.clone(), Arc::clone(&fault), Arc::clone(&heard));
         tokio::spawn(async move {
-            let service = service_fn(move |request| {
-                let fault = *fault.lock().unwrap_or_else(PoisonError::into_inner);
-                let heard = Arc::clone(&heard);
-                async move { Ok::<_, Infallible>(handle(request, fault, &heard).await) }
-            });
-            let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            match tls {
+                None => talk(stream, &fault, &heard).await,
+                Some(tls) => {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        talk(stream, &fault, &heard).await;
+                    }
+                }
+            }
         });
     }
+}
+
+async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin, fault: &Mutex<Fault>, heard: &Mutex<Vec<Heard>>) {
+    let service = service_fn(|request| async move {
+        let fault = *fault.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok::<_, Infallible>(handle(request, fault, heard).await)
+    });
+    let _ = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
 }
 
 async fn handle(request: Request<Incoming>, fault: Fault, heard: &Mutex<Vec<Heard>>) -> Response<Body> {

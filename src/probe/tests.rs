@@ -320,6 +320,29 @@ async fn pages_are_looked_at_in_status_fields_and_text() {
 }
 
 #[tokio::test]
+async fn a_container_that_speaks_tls_is_asked_whatever_its_certificate() {
+    let server = FakeServer::start_with_tls(Fault::None).await;
+    let provider = Provider {
+        issuer: ISSUER.to_owned(),
+        door: Door {
+            tls: true,
+            ..door(&server)
+        },
+        clients: clients(),
+    };
+    let findings = oidc(&prober(), &provider).await;
+    assert_eq!(findings.len(), 13);
+    assert!(findings.iter().all(|finding| !finding.is_bad()), "{findings:#?}");
+    // The profile says http, and the port speaks TLS.
+    let plain = Provider {
+        door: door(&server),
+        ..provider
+    };
+    let told = told(&oidc(&prober(), &plain).await[0]);
+    assert!(told.starts_with("bad discovery") && told.contains("came "), "{told}");
+}
+
+#[tokio::test]
 async fn a_port_that_nobody_listens_on_is_told() {
     let free = std::net::TcpListener::bind("127.0.0.1:0")
         .expect("a port")

@@ -185,3 +185,82 @@ fn a_dry_run_records_nothing() {
     assert_eq!(snapshot(project.root()), before);
     assert_eq!(project.stage("dev")["tested"], json!(null));
 }
+
+/// The starter project, to be tested in an engine that is not there.
+fn in_an_engine() -> Project {
+    let mut project = Project::new();
+    project.set("DOCKER_HOST", "unix:///nowhere/docker.sock");
+    project.edit(
+        "iamship.toml",
+        "name    = \"dev\"\n",
+        "name    = \"dev\"\ntest    = { kind = \"engine\", suite = [\"boot\", \"oidc\"] }\n",
+    );
+    project.append("iamship.toml", "\n[oidc]\nissuer = \"https://login.example.com\"\n");
+    project
+}
+
+#[test]
+fn without_an_engine_nothing_is_known_and_nothing_is_recorded() {
+    let project = in_an_engine();
+    project.build();
+    let run = project.run("test dev");
+    run.expect_code(3);
+    assert!(run.stderr.contains("unix:///nowhere/docker.sock"), "{}", run.stderr);
+    assert!(run.stderr.contains("DOCKER_HOST"), "{}", run.stderr);
+    assert_eq!(project.stage("dev")["tested"], json!(null));
+}
+
+#[test]
+fn what_does_not_resolve_fails_all_suites_before_an_engine_is_asked() {
+    let project = in_an_engine();
+    project.build();
+    project.edit("env/dev.env", "DB_USERNAME=", "# DB_USERNAME=");
+    let document = project.json("test dev", 1);
+    assert_eq!(document["suite"], "boot,oidc");
+    let failed = |suite: &str| json!({ "suite": suite, "result": "failed" });
+    assert_eq!(document["suites"], json!([failed("boot"), failed("oidc")]));
+    assert!(is_digest(&document["record"]));
+    let each = document["checks"].as_array().expect("checks");
+    assert!(
+        each.iter()
+            .any(|check| check["suite"] == "oidc" && check["name"] == "values")
+    );
+    assert_eq!(project.stage("dev")["tested"]["result"], "failed");
+    let one = project.json("test dev --suite oidc --dry-run", 1);
+    assert_eq!(one["suites"], json!([failed("oidc")]));
+    let run = project.run("test dev --suite oidcs");
+    run.expect_code(2);
+    assert!(run.stderr.contains("did you mean `oidc`?"), "{}", run.stderr);
+}
+
+#[test]
+fn secrets_that_can_not_be_read_stop_it_before_anything_starts() {
+    let project = in_an_engine();
+    project.build();
+    project.edit(
+        "iamship.toml",
+        "secrets = [\"file:secrets/dev.env\"]",
+        "secrets = [\"exec:false\"]",
+    );
+    let run = project.run("test dev");
+    run.expect_code(3);
+    assert!(run.stderr.contains("exec:false"), "{}", run.stderr);
+    assert_eq!(project.stage("dev")["tested"], json!(null));
+}
+
+#[test]
+fn a_client_whose_secret_no_configuration_asks_for_is_told_by_check() {
+    let project = in_an_engine();
+    project.append(
+        "iamship.toml",
+        "[[oidc.client]]\nid = \"web\"\nsecret = \"WEB_SECRET\"\n",
+    );
+    let run = project.run("check");
+    run.expect_code(1);
+    assert!(
+        run.stderr.contains("oidc-parameter") || run.stdout.contains("oidc-parameter"),
+        "{}{}",
+        run.stdout,
+        run.stderr
+    );
+}

@@ -58,6 +58,13 @@ if ! "$here/provider-project.sh" ../provider; then
   exit
 fi
 cd ../provider
+# What the tests gave to the engine goes when the demo ends.
+forget_images() {
+  local digest
+  for digest in $("$program" status --format json | grep -o 'sha256:[0-9a-f]\{64\}' | sort -u); do
+    docker image rm "localhost/iamship/provider:${digest:7:12}" >/dev/null 2>&1 || true
+  done
+}
 echo "# an engine answers ($engine): the same with a real identity server, started with each stage's own values"
 run iamship keygen
 run iamship build
@@ -65,6 +72,7 @@ run iamship test dev
 run iamship promote dev staging
 run iamship test staging
 run iamship promote staging prod
+run iamship test prod
 echo
 echo "# a scope is taken out: the server starts and is healthy, and one client can't get a token any more"
 run sed -i 's/offline_access, //' config/server.yaml
@@ -72,3 +80,4 @@ run iamship build
 run iamship test dev || true
 run iamship explain dev staging || true
 run iamship status
+forget_images

@@ -25,5 +25,6 @@ for stage in dev staging prod; do
     for name in COOKIE_KEY ORDERS_SERVICE_SECRET REPORTS_SERVICE_SECRET API_GATEWAY_SECRET WEB_SHOP_SECRET; do
       echo "$name=$(random)"
     done
+    [ $stage != prod ] || echo "PROTECT_KEY=$(random)"
   } >"$folder/secrets/$stage.env"
 done

@@ -271,7 +271,9 @@ pub fn warn_of_passed_over(context: &Context<'_>, stage: &str, plan: &Plan) {
     let (digest, taken) = (newest.digest, plan.digest);
     let text = match newest.because {
         Lacks::Test => {
-            format!("`{stage}` runs {digest}, which is newer and not tested; the last tested digest is {taken}")
+            format!(
+                "`{stage}` runs {digest}, which is newer and has not passed its tests; the last that has is {taken}"
+            )
         }
         because => format!(
             "{digest} in `{stage}` is newer and was {}; {taken} is taken",

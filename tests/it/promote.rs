@@ -144,8 +144,9 @@ fn the_last_tested_digest_moves_and_the_newer_one_is_told() {
     let run = project.run("promote dev staging");
     run.expect_code(0);
     assert!(
-        run.stderr
-            .contains(&format!("`dev` runs {newer}, which is newer and not tested")),
+        run.stderr.contains(&format!(
+            "`dev` runs {newer}, which is newer and has not passed its tests"
+        )),
         "{}",
         run.stderr
     );

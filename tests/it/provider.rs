@@ -271,6 +271,63 @@ fn no_secret_is_anywhere_but_in_its_container() {
     }
 }
 
+/// A stage whose secrets are encrypted before the server gets them.
+fn protecting_dev() -> Option<Provider> {
+    let mut provider = Provider::new()?;
+    let values = "values  = [\"env/dev.env\"]";
+    provider
+        .project
+        .edit("iamship.toml", values, &format!("{values}\nprotect = {{}}"));
+    provider.set_secret("dev", "PROTECT_KEY", Some("the-key-that-dev-protects-with"));
+    Some(provider)
+}
+
+#[test]
+fn a_stage_can_give_its_secrets_encrypted_under_a_key_of_its_own() {
+    let Some(provider) = protecting_dev() else { return };
+    provider.build();
+    let running = provider.start("test dev --format json");
+    let environment = wait_for("the server", PATIENCE, || {
+        let containers = provider.engine.containers_of(running.process());
+        let told = containers.iter().filter_map(|id| {
+            let format = "{{json .Config.Env}}";
+            provider
+                .engine
+                .try_run(&["container", "inspect", "--format", format, id])
+        });
+        // The containers that protect have no such value.
+        told.into_iter().find(|told| told.contains("ORDERS_SERVICE_SECRET="))
+    });
+    let ended = running.end();
+    provider.is_clean(&ended);
+    // Each client's secret is the one that the stage gave, seen from outside.
+    let tested: Value = serde_json::from_str(&ended.ends(0).stdout).expect("JSON");
+    assert_eq!(suites(&tested), results("passed", "passed"), "{tested:#}");
+    for name in ["ORDERS_SERVICE_SECRET", "WEB_SHOP_SECRET", "SIGNING_KEYS", "COOKIE_KEY"] {
+        assert!(environment.contains(&format!("{name}=enc:v1:")), "{environment}");
+    }
+    let bare = provider.secrets_in(environment.as_bytes());
+    assert_eq!(bare, ["PROTECT_KEY of dev"], "{environment}");
+}
+
+#[test]
+fn what_was_protected_under_another_key_does_not_start() {
+    let Some(mut provider) = protecting_dev() else { return };
+    let other = format!("enc:v1:{}", "A".repeat(60));
+    provider.set_secret("dev", "COOKIE_KEY", Some(&other));
+    provider.build();
+    provider
+        .run("test dev")
+        .ends(1)
+        .says("COOKIE_KEY: protected under another key");
+    // One that was cut is seen without starting anything.
+    provider.set_secret("dev", "COOKIE_KEY", Some("enc:v1:short"));
+    let began = now();
+    let ended = provider.run("test dev").ends(1).says("COOKIE_KEY");
+    let events = provider.engine.events_since(began);
+    assert!(!events.contains(&format!("/{}/", ended.process)), "{events}");
+}
+
 /// What a blob holds, uncompressed.
 fn plain(bytes: &[u8]) -> Vec<u8> {
     let mut text = Vec::new();

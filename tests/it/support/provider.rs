@@ -385,7 +385,8 @@ fn stage_secrets(stage: &str, mark: &str) -> BTreeMap<String, String> {
         ((*name).to_owned(), value)
     });
     let keys = ("SIGNING_KEYS".to_owned(), key_set(stage).to_string());
-    plain.chain([keys]).collect()
+    let protect = (stage == "prod").then(|| ("PROTECT_KEY".to_owned(), format!("{stage}-{mark}-protect-key")));
+    plain.chain([keys]).chain(protect).collect()
 }
 
 /// A JWKS with one private key.

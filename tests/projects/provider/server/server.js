@@ -3,7 +3,7 @@
 import { Provider } from 'oidc-provider';
 import { SettingsError, readSettings } from './settings.js';
 
-const KNOWN = ['issuer', 'listen', 'keys', 'cookies', 'scopes', 'clients', 'resources', 'lifetimes'];
+const KNOWN = ['issuer', 'listen', 'keys', 'cookies', 'scopes', 'clients', 'introspection', 'resources', 'lifetimes'];
 
 function main() {
   const settings = readSettings(process.env.SETTINGS_FOLDER ?? '/config', process.env);
@@ -41,7 +41,11 @@ function configuration(settings) {
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
-      introspection: { enabled: true },
+      introspection: {
+        enabled: true,
+        allowedPolicy: (_, client, token) =>
+          client.clientId === token.clientId || (settings.introspection ?? []).includes(client.clientId),
+      },
       revocation: { enabled: true },
       resourceIndicators: {
         enabled: true,
@@ -49,6 +53,10 @@ function configuration(settings) {
           asked ?? resources.find((resource) => resource.clients?.includes(client.clientId))?.indicator,
         getResourceServerInfo: (_, indicator) => resourceServer(resources, indicator),
       },
+    },
+    renderError: (context, { error, error_description: description }) => {
+      context.type = 'text/plain';
+      context.body = `${error}: ${description}\n`;
     },
     findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, name: id }) }),
   };

@@ -56,10 +56,13 @@ impl Keys for KeyRing {
             Some(KeyReference::File(path)) if !self.root.join(path).exists() => Ok(None),
             Some(KeyReference::Environment(name)) if variable(name).is_none() => Ok(None),
             Some(KeyReference::Vault(key)) => match self.in_vault(key).await {
-                Ok(found) => Ok(found.derive(FINGERPRINT).await?),
+                Ok(found) => found
+                    .derive(FINGERPRINT)
+                    .await
+                    .map_err(|error| not_in_vault(key, &error)),
                 // As without the file: whoever has no access can still read.
                 Err(error) if error.is_no_access() => Ok(None),
-                Err(error) => Err(error.into()),
+                Err(error) => Err(not_in_vault(key, &error)),
             },
             Some(_) => Ok(self.opened().await?.fingerprint_key),
             None => Ok(None),
@@ -112,9 +115,9 @@ impl KeyRing {
     }
 
     async fn open_in_vault(&self, key: &TransitKey) -> Result<Opened, OpsError> {
-        let key = self.in_vault(key).await?;
+        let found = self.in_vault(key).await.map_err(|error| not_in_vault(key, &error))?;
         Ok(Opened {
-            signatory: Arc::new(Signatory::Remote(Box::new(key))),
+            signatory: Arc::new(Signatory::Remote(Box::new(found))),
             fingerprint_key: None,
         })
     }
@@ -159,6 +162,18 @@ impl KeyRing {
             ))),
             Some(_) => Ok(()),
         }
+    }
+}
+
+fn not_in_vault(key: &TransitKey, error: &VaultError) -> OpsError {
+    let message = format!("the signing key `{key}` can't be used: {error}");
+    let failure = match error.is_input() {
+        true => OpsError::input(message),
+        false => OpsError::world(message),
+    };
+    match error.help() {
+        Some(help) => failure.help(help),
+        None => failure,
     }
 }
 

@@ -52,7 +52,7 @@ impl Default for Patience {
             tries: 3,
             first_wait: Duration::from_millis(250),
             longest_wait: Duration::from_secs(10),
-            request: Duration::from_secs(15),
+            request: Duration::from_secs(10),
         }
     }
 }

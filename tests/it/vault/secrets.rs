@@ -68,6 +68,10 @@ fn numbers_and_booleans_are_texts_and_objects_are_refused() {
     scene.change("NOTHING", Value::Null);
     scene.change("a-note", json!({ "of": "somebody" }));
     scene.project.run("check").expect_code(0);
+    scene.change("DB_PASSWORD", Value::Null);
+    let run = quiet(&scene.project, "check", 1);
+    let mend = format!("put `DB_PASSWORD` into `vault:{}`: it is a secret", scene.path);
+    assert!(run.stderr.contains(&mend), "{}", run.stderr);
     scene.change("DB_PASSWORD", json!({ "old": CANARY }));
     let run = quiet(&scene.project, "check", 1);
     assert!(run.stderr.contains("`DB_PASSWORD` is an object"), "{}", run.stderr);

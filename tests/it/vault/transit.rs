@@ -165,7 +165,11 @@ fn without_the_right_to_hash_secrets_are_left_out_and_that_is_said() {
     project.json("status", 0);
     project.json("verify dev", 0);
     let run = quiet(project, "test dev", 2);
-    assert!(run.stderr.contains("no token for Vault"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("the signing key `vault:") && run.stderr.contains("no token for Vault"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `deploy` against an engine that fails at each call, and against a real one.
 
+use std::process::Command;
 use std::time::Duration;
 
 use iamship::engine::LocalImage;
@@ -8,7 +9,10 @@ use iamship::ops::deploy::{self, Act, Done, Planned, Switching};
 
 use super::support::base::Dialect;
 use super::support::project::{Project, key_pair, text};
+use super::support::shop::{PASSWORD, Ran};
 use super::support::simulated_engine::{Container, SimulatedEngine, Trouble, World};
+use super::support::tools::output;
+use super::support::yard::{Yard, environment, inspect};
 
 const NAME: &str = "idsvr-dev";
 
@@ -308,16 +312,23 @@ fn an_interrupt_at_any_call_puts_the_old_one_back() {
 }
 
 #[test]
-fn of_two_at_once_one_deploys_and_the_other_is_told() {
+fn of_two_at_once_the_second_is_told() {
     with_project(async |project| {
         let case = Case::new(project, true).await;
         let (one, other) = (case.world(), case.world());
         let (first, second) = (Switching::default(), Switching::default());
-        let (one, other) = tokio::join!(deploy(&one, &first), deploy(&other, &second));
-        let errors: Vec<_> = [one, other].into_iter().filter_map(Result::err).collect();
-        assert_eq!(errors.len(), 1, "{errors:?}");
-        assert!(errors[0].contains("another deploy of `dev` goes on"), "{errors:?}");
-        assert!(errors[0].contains("docker rm --force idsvr-dev-next"), "{errors:?}");
+        // The first one is held where it keeps others out.
+        case.engine.trouble(6, Trouble::Hangs);
+        tokio::select! {
+            ended = deploy(&one, &first) => panic!("{ended:?}"),
+            () = case.engine.hangs() => {}
+        }
+        let error = deploy(&other, &second).await.expect_err("told");
+        assert!(error.contains("another deploy of `dev` goes on"), "{error}");
+        assert!(error.contains("docker rm --force idsvr-dev-next"), "{error}");
+        first.put_back().await.expect("put back");
+        case.engine.recover();
+        deployed(&case).await;
         case.running("two at once");
     });
 }
@@ -355,4 +366,88 @@ fn a_container_of_somebody_else_is_not_touched() {
         assert_eq!(case.engine.containers().len(), 1);
         assert_eq!(case.world().heard(), "");
     });
+}
+
+#[test]
+fn a_real_engine_runs_what_the_stage_runs() {
+    let Some(yard) = Yard::new("deploy", "[stage.test]\ntimeout = \"20s\"\n") else {
+        return;
+    };
+    yard.shop.done("build");
+    let name = format!("{}-dev", yard.name);
+    let running = || vec![(name.clone(), true)];
+    let plan = yard.shop.done("deploy dev --dry-run").stdout;
+    assert!(plan.starts_with("would start sha256:"), "{plan}");
+    assert_eq!(yard.containers(), []);
+
+    let first = yard.shop.answer("deploy dev");
+    let id = text(&first["container"]);
+    assert_eq!(
+        (&first["changed"], &first["addresses"][0]["name"]),
+        (&true.into(), &"runtime".into())
+    );
+    assert_eq!(environment(&id)["DB_PASSWORD"], PASSWORD);
+    assert_eq!(yard.containers(), running());
+    let host = inspect(&id)["HostConfig"].clone();
+    assert_eq!(
+        (&host["ReadonlyRootfs"], &host["CapDrop"][0]),
+        (&true.into(), &"ALL".into())
+    );
+
+    let again = yard.shop.answer("deploy dev");
+    assert_eq!(
+        (&again["changed"], text(&again["container"])),
+        (&false.into(), id.clone())
+    );
+
+    // A fixed address, twice: the second time the old one has it.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = free.local_addr().expect("an address").to_string();
+    drop(free);
+    let run = format!("[stage.run]\nports = {{ runtime = \"{address}\" }}\n\n[stage.test]");
+    yard.edit("iamship.toml", "[stage.test]", &run);
+    let fixed = yard.shop.answer("deploy dev");
+    assert_eq!(text(&fixed["addresses"][0]["address"]), address);
+    yard.shop.write("secrets/dev.env", "DB_PASSWORD=hunter2-second\n");
+    let plan = yard.shop.answer("deploy dev --dry-run");
+    assert_eq!(plan["act"], "exchange");
+    let second = yard.shop.answer("deploy dev");
+    assert_eq!(
+        (&second["changed"], text(&second["addresses"][0]["address"])),
+        (&true.into(), address)
+    );
+    let id = text(&second["container"]);
+    assert_eq!(environment(&id)["DB_PASSWORD"], "hunter2-second");
+    assert!(!inspect(&id)["Config"]["Labels"].to_string().contains("hunter2"));
+    assert_eq!(yard.containers(), running());
+
+    // One that never gets healthy: the old one stays.
+    yard.shop.write("secrets/dev.env", "DB_PASSWORD=hunter2-third\n");
+    yard.edit("servers/own.toml", "/server.yaml", "/nothing");
+    yard.edit("iamship.toml", "20s", "1s");
+    let run = yard.shop.run("deploy dev").ends(1);
+    assert!(
+        !run.stderr.contains("hunter2") && run.stdout.contains("not deployed"),
+        "{}",
+        run.stdout
+    );
+    run.says(&format!("`{name}` runs as before"));
+    assert_eq!(yard.containers(), running());
+
+    // Ctrl-C while it is waited for.
+    yard.edit("iamship.toml", "1s", "60s");
+    let child = yard.shop.command("deploy dev").spawn().expect("it starts");
+    let started = || yard.containers().len() > 1 && yard.containers().iter().all(|(_, runs)| *runs);
+    for _ in 0..400 {
+        if started() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(started(), "{:?}", yard.containers());
+    output(Command::new("kill").args(["-INT", &child.id().to_string()]));
+    let ended = Ran::of(child.wait_with_output().expect("it ends")).ends(3);
+    ended.says("interrupted");
+    assert_eq!(yard.containers(), running());
+    assert_eq!(environment(&name)["DB_PASSWORD"], "hunter2-second");
 }

@@ -24,6 +24,7 @@ mod ledger;
 mod lock;
 mod parameters;
 mod promote;
+mod protect;
 mod provider;
 mod registries;
 mod registry;

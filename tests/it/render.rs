@@ -1,9 +1,13 @@
 //! `render`: the program's answer as its consumers read it.
 
+use std::process::Command;
+
 use serde_json::Value;
 
 use super::support::registry::TestRegistry;
 use super::support::shop::{PASSWORD, Shop};
+use super::support::tools::{output, tool};
+use super::support::yard::{Yard, environment};
 
 const TARGETS: &[&str] = &[
     "env",
@@ -140,4 +144,216 @@ fn the_document_is_the_answer_and_json_is_not() {
     run.says("`render` answers with the document itself");
     let status: Value = shop.status("dev");
     assert!(status["digest"].is_string());
+}
+
+/// Names and values that some reader somewhere reads as something else.
+const HOSTILE: &[(&str, &str)] = &[
+    ("NO", "no"),
+    ("Y", "1e3"),
+    ("TILDE", "~"),
+    ("AT", "@a: b #c"),
+    ("BLANKS", "  a  "),
+    ("BACKSLASH", r"a\nb\\c\"),
+    ("QUOTES", r#"'a' "b" `id` it's"#),
+    ("QUOTED", r#""whole""#),
+    ("DOLLAR", "${X} $$ $X $(id) $$$ a$"),
+    ("PERCENT", "%n %% 100%"),
+    ("LINES", "-----BEGIN X-----\na: |\n  'b'\n\n-----END X-----\n"),
+    ("UNICODE", "grüße \u{1F600} \u{2028} \u{feff}"),
+    ("EQUALS", "a=b;c&d|e<f>g*?[h]!{i}"),
+    ("TAB", "\ta\tb"),
+];
+
+/// Gives `dev` the hostile values, and a configuration that asks for them.
+fn give_hostile(shop: &Shop, values: &[(&str, &str)]) {
+    let quoted = |value: &str| {
+        let escaped = |c: char| match c {
+            '\n' => "\\n".to_owned(),
+            '"' | '\\' | '$' | '`' => format!("\\{c}"),
+            c => c.to_string(),
+        };
+        value.chars().map(escaped).collect::<String>()
+    };
+    let line = |(name, value): &(&str, &str)| format!("{name}=\"{}\"\n", quoted(value));
+    shop.write("env/dev.env", &values.iter().map(line).collect::<String>());
+    let line = |(name, _): &(&str, &str)| format!("{}: ${{{name}}}\n", name.to_lowercase());
+    let lines: String = values.iter().map(line).collect();
+    shop.write("config/server.yaml", &format!("password: ${{DB_PASSWORD}}\n{lines}"));
+}
+
+fn one_line() -> Vec<(&'static str, &'static str)> {
+    HOSTILE
+        .iter()
+        .copied()
+        .filter(|(_, value)| !value.contains('\n'))
+        .collect()
+}
+
+#[test]
+fn a_docker_client_reads_every_value() {
+    let Some(yard) = Yard::new("render-docker", "") else {
+        return;
+    };
+    give_hostile(&yard.shop, &one_line());
+    yard.shop.done("build");
+    yard.shop
+        .write("docker.env", &yard.shop.done("render dev --for docker").stdout);
+    let image = yard.shop.done("render dev --for env").stdout;
+    let image = image
+        .lines()
+        .find_map(|line| line.strip_prefix("# for "))
+        .expect("an image")
+        .to_owned();
+    let file = yard.shop.path().join("docker.env");
+    let mut create = Command::new("docker");
+    create.args(["create", "--env-file"]).arg(&file).arg(&image);
+    let id = output(&mut create).trim().to_owned();
+    let given = environment(&id);
+    output(Command::new("docker").args(["rm", &id]));
+    output(Command::new("docker").args(["rmi", &image]));
+    for (name, value) in one_line() {
+        assert_eq!(given[name], value, "{name}");
+    }
+    assert_eq!(given["DB_PASSWORD"], PASSWORD);
+}
+
+#[test]
+fn compose_starts_it_with_every_value() {
+    let Some(yard) = Yard::new("render-compose", "") else {
+        return;
+    };
+    let Some(compose) = tool("docker-compose") else { return };
+    give_hostile(&yard.shop, HOSTILE);
+    yard.shop.done("build");
+    let image = yard.shop.done("render dev --for env").stdout;
+    let image = image
+        .lines()
+        .find_map(|line| line.strip_prefix("# for "))
+        .expect("an image")
+        .to_owned();
+    for choice in ["inline", "external"] {
+        let text = yard
+            .shop
+            .done(&format!("render dev --for compose --secrets {choice}"))
+            .stdout;
+        assert_eq!(text.contains(PASSWORD), choice == "inline");
+        yard.shop.write("compose.yaml", &text);
+        let compose = |words: &[&str]| {
+            let mut command = Command::new(&compose);
+            command.arg("-f").arg(yard.shop.path().join("compose.yaml")).args(words);
+            // What an external secret comes from is not read for variables once more.
+            command.env(
+                "DB_PASSWORD",
+                if choice == "inline" { "another" } else { "$$x ${HOME}" },
+            );
+            output(&mut command)
+        };
+        compose(&["up", "--detach", "--wait"]);
+        let given = environment(compose(&["ps", "--quiet"]).trim());
+        compose(&["down"]);
+        for (name, value) in HOSTILE {
+            assert_eq!(given[*name], *value, "{name}");
+        }
+        assert_eq!(
+            given["DB_PASSWORD"],
+            if choice == "inline" { PASSWORD } else { "$$x ${HOME}" }
+        );
+    }
+    output(Command::new("docker").args(["rmi", &image]));
+}
+
+#[test]
+fn kubernetes_own_schemas_accept_it() {
+    let Some(validate) = tool("kubernetes-validate") else {
+        return;
+    };
+    let (_registry, shop) = built();
+    give_hostile(&shop, HOSTILE);
+    shop.done("build");
+    for choice in ["inline", "omit"] {
+        // An ExternalSecret is of the operator's own schema, which is not among them: it is not validated here.
+        shop.write(
+            "objects.yaml",
+            &shop
+                .done(&format!("render dev --for kubernetes --secrets {choice}"))
+                .stdout,
+        );
+        let file = shop.path().join("objects.yaml");
+        let told = output(Command::new(&validate).arg("--strict").arg(&file));
+        assert!(told.contains("deployment/shop-dev") || told.is_empty(), "{told}");
+    }
+}
+
+#[test]
+fn kustomize_puts_it_into_the_manifests_that_take_it_in() {
+    let Some(kubectl) = tool("kubectl") else { return };
+    let (registry, shop) = built();
+    give_hostile(&shop, HOSTILE);
+    shop.done("build");
+    shop.write(
+        "k/component/kustomization.yaml",
+        &shop.done("render dev --for kustomize --secrets inline").stdout,
+    );
+    shop.write(
+        "k/kustomization.yaml",
+        "resources: [pod.yaml]\ncomponents: [component]\n",
+    );
+    let image = format!("{}/iam/idsvr", registry.address());
+    shop.write(
+        "k/pod.yaml",
+        &format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: x}}\nspec:\n  containers:\n  - name: server\n    image: {image}\n    \
+             envFrom: [{{configMapRef: {{name: shop-dev}}}}, {{secretRef: {{name: shop-dev-secrets}}}}]\n"
+        ),
+    );
+    let text = output(Command::new(kubectl).arg("kustomize").arg(shop.path().join("k")));
+    let documents = serde_yaml_ng::Deserializer::from_str(&text);
+    let objects: Vec<serde_yaml_ng::Value> = documents
+        .map(|document| serde::Deserialize::deserialize(document).expect("an object"))
+        .collect();
+    let kind = |kind: &str| objects.iter().find(|object| object["kind"] == kind).expect(kind);
+    for (name, value) in HOSTILE {
+        assert_eq!(kind("ConfigMap")["data"][*name], *value, "{name}");
+    }
+    let container = &kind("Pod")["spec"]["containers"][0];
+    let digest = shop.status("dev")["digest"].as_str().expect("a digest").to_owned();
+    assert_eq!(container["image"], format!("{image}@{digest}"));
+    assert_eq!(
+        container["envFrom"][0]["configMapRef"]["name"],
+        kind("ConfigMap")["metadata"]["name"]
+    );
+    assert_eq!(
+        container["envFrom"][1]["secretRef"]["name"],
+        kind("Secret")["metadata"]["name"]
+    );
+}
+
+#[test]
+fn systemd_accepts_the_unit() {
+    let Some(analyze) = tool("systemd-analyze") else { return };
+    let (_registry, shop) = built();
+    give_hostile(&shop, HOSTILE);
+    shop.done("build");
+    for choice in ["inline", "external"] {
+        let unit = shop
+            .done(&format!("render dev --for systemd --secrets {choice}"))
+            .stdout;
+        // Its programs need not be on this machine.
+        let unit = unit.replace("/usr/bin/docker", "/bin/true");
+        let unit = unit
+            .lines()
+            .filter(|line| !line.starts_with("Requires="))
+            .collect::<Vec<_>>()
+            .join("\n");
+        shop.write("shop-dev.service", &unit);
+        let mut verify = Command::new(&analyze);
+        verify
+            .args(["verify", "--man=no"])
+            .arg(shop.path().join("shop-dev.service"));
+        let output = verify.output().expect("it runs");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        // What it says of units of the machine itself is not ours.
+        let ours: Vec<_> = told.lines().filter(|line| line.contains("shop-dev")).collect();
+        assert!(output.status.success() && ours.is_empty(), "{told}");
+    }
 }

@@ -11,6 +11,8 @@ use crate::engine::{ContainerId, Engine, EngineError};
 
 /// How long a server may take to end.
 const GRACE: Duration = Duration::from_secs(30);
+/// The same for one that was only tried: it served nobody.
+const TRIAL_GRACE: Duration = Duration::from_secs(2);
 /// The engine knows each name once.
 const CONFLICT: u16 = 409;
 
@@ -141,7 +143,7 @@ async fn switch(
         if let Started::Failed(checks, tails) = start(trial, lock).await? {
             return Ok(failed(checks, tails, Some(main)));
         }
-        engine.stop(lock, GRACE).await?;
+        engine.stop(lock, TRIAL_GRACE).await?;
     }
     // Before the old one is stopped: what is there under this name tells the next deploy to put the old one back.
     let new = engine.create(&kept(trial, plan, &place.new_name())).await?;

@@ -137,7 +137,7 @@ async fn put(store: &dyn Store, media_type: &str, bytes: Vec<u8>) -> Descriptor 
     descriptor
 }
 
-fn busybox() -> Vec<u8> {
+pub(crate) fn busybox() -> Vec<u8> {
     let program = std::fs::read(BUSYBOX).expect("busybox-static");
     files(&[
         ("bin/busybox", &program, 0o755),

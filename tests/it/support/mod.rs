@@ -13,3 +13,5 @@ pub(crate) mod provider;
 pub(crate) mod registry;
 pub(crate) mod shop;
 pub(crate) mod simulated_engine;
+pub(crate) mod tools;
+pub(crate) mod yard;

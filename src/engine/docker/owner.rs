@@ -61,9 +61,14 @@ impl Owner {
         ])
     }
 
+    /// What things carry that outlive their run. Said aloud, since containers inherit the labels of their image.
+    pub(super) fn labels_of_nobody() -> HashMap<String, String> {
+        HashMap::from([(RUN.to_owned(), String::new())])
+    }
+
     /// Whether what carries these labels was left behind by another run.
     pub(super) fn has_abandoned(&self, labels: &HashMap<String, String>) -> bool {
-        if labels.get(RUN).is_none_or(|run| *run == self.run) {
+        if labels.get(RUN).is_none_or(|run| run.is_empty() || *run == self.run) {
             return false;
         }
         is_abandoned(labels, self.process.as_ref(), now(), start_of)
@@ -209,6 +214,8 @@ mod tests {
         labels.insert(PROCESS.to_owned(), String::new());
         labels.insert(DEADLINE.to_owned(), "1".to_owned());
         assert!(owner.has_abandoned(&labels));
+        labels.extend(Owner::labels_of_nobody());
+        assert!(!owner.has_abandoned(&labels));
         labels.remove(RUN);
         assert!(!owner.has_abandoned(&labels));
     }

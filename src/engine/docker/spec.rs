@@ -55,9 +55,12 @@ fn environment(spec: &ContainerSpec) -> Result<Vec<String>, EngineError> {
 }
 
 fn labels(spec: &ContainerSpec, owner: &Owner) -> HashMap<String, String> {
-    let own = if spec.is_kept { HashMap::new() } else { owner.labels() };
+    let own = match spec.is_kept {
+        true => Owner::labels_of_nobody(),
+        false => owner.labels(),
+    };
     let given = spec.labels.iter().map(|(name, value)| (name.clone(), value.clone()));
-    // The run's own come last: nobody can hide a container from the sweep.
+    // The run's own come last: nobody can hide a container from the sweep, or put one before it.
     given.chain(own).collect()
 }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use iamship::engine::{
-    ContainerId, ContainerSpec, ContainerState, Docker, Endpoint, Engine, EnginePatience, Limits, Phase,
+    ContainerId, ContainerSpec, ContainerState, Docker, Endpoint, Engine, EnginePatience, Limits, LogBounds, Phase,
 };
 use iamship::image::{Descriptor, Digest, Manifest, Target};
 use iamship::ops::load_image::{Loaded, load_image};
@@ -19,6 +19,13 @@ use serde_json::json;
 
 /// Statically linked, so that it needs nothing else in its image.
 const BUSYBOX: &str = "/bin/busybox";
+
+/// Enough of a log for a test.
+pub(crate) const BOUNDS: LogBounds = LogBounds {
+    lines: 100,
+    bytes: 4096,
+    within: Duration::from_secs(30),
+};
 
 /// A connection of its own to the engine that tests use, as one run of the program has it; `None`, said aloud, where
 /// there is none. In a pipeline that is a failure.

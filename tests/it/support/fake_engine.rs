@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use iamship::engine::{Docker, Endpoint, EngineError, EnginePatience};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -129,4 +130,36 @@ async fn head(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
 async fn read_chunks(stream: &mut (impl AsyncRead + Unpin)) {
     let mut body = Vec::new();
     while !body.ends_with(b"\r\n0\r\n\r\n") && stream.read_buf(&mut body).await.is_ok_and(|read| read > 0) {}
+}
+
+const LONG: Duration = Duration::from_secs(60);
+const SHORT: Duration = Duration::from_millis(50);
+
+/// Nothing may end by a limit.
+pub(crate) const PATIENT: EnginePatience = EnginePatience {
+    connect: LONG,
+    call: LONG,
+    load: LONG,
+    run: LONG,
+};
+
+/// Everything after the first answer may.
+pub(crate) const IMPATIENT: EnginePatience = EnginePatience {
+    connect: LONG,
+    call: SHORT,
+    load: SHORT,
+    run: SHORT,
+};
+
+/// Connects to a fake that is sane as long as it is asked what it is.
+pub(crate) async fn with(
+    patience: EnginePatience,
+    script: impl Fn(&str) -> Answer + Send + Sync + 'static,
+) -> (FakeEngine, Docker) {
+    let fake = FakeEngine::new(move |request| match request {
+        "GET /version" => Answer::ok(VERSION),
+        other => script(other),
+    });
+    let engine = fake.connect(patience).await.expect("connected");
+    (fake, engine)
 }

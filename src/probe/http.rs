@@ -220,7 +220,11 @@ impl Prober {
         let kind = answer.content_type.split(';').next().unwrap_or_default().trim();
         let kind = if kind.is_empty() { "no content type" } else { kind };
         // Hidden before it is cut: half a secret is one, too.
-        let text = one_line(&self.hide(&String::from_utf8_lossy(&answer.body)), EXCERPT);
+        let text = self.hide(&String::from_utf8_lossy(&answer.body));
+        let text = match kind {
+            "text/html" | "application/xhtml+xml" => one_line(&words(&text), EXCERPT),
+            _ => one_line(&text, EXCERPT),
+        };
         let to = answer.location.as_deref().map(place).map(|to| format!(" to {to}"));
         let to = self.hide(&to.unwrap_or_default());
         match text.is_empty() {
@@ -298,6 +302,28 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         last = source;
     }
     last.to_string()
+}
+
+/// What a page says: without tags, styles and scripts.
+fn words(page: &str) -> String {
+    let mut words = String::new();
+    let mut rest = page;
+    while let Some(at) = rest.find('<') {
+        words.push_str(&rest[..at]);
+        words.push(' ');
+        rest = &rest[at..];
+        let hidden = ["style", "script"].into_iter().find(|name| {
+            let start = rest.get(1..=name.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(name))
+        });
+        let end = match hidden {
+            Some(name) => rest.find(&format!("</{name}")).unwrap_or(rest.len()),
+            None => 0,
+        };
+        rest = rest[end..].split_once('>').map_or("", |(_, after)| after);
+    }
+    words.push_str(rest);
+    words
 }
 
 /// Blanks and control characters as single blanks, cut after some characters.

@@ -22,7 +22,13 @@ pub(super) fn answer(question: &Question<'_>, fault: Fault) -> Response<String> 
     match fault {
         Fault::NotFound => return text(404, "text/plain", "nothing here"),
         Fault::Error500 => return text(500, "text/html", "<html><h1>it broke</h1></html>"),
-        Fault::Html => return text(200, "text/html; charset=utf-8", "<html>\n<h1>Welcome</h1></html>"),
+        Fault::Html => {
+            return text(
+                200,
+                "text/html; charset=utf-8",
+                "<html>\n<style>h1 > b {}</style><script>1 < 2</script><h1>Welcome</h1></html>",
+            );
+        }
         Fault::EchoesSecret => return text(500, "text/plain", &format!("bad login {SECRET}")),
         _ => {}
     }

@@ -30,7 +30,7 @@ demo: ## the main job from start to end, with nothing else installed
 	ci/demo.sh target/release/iamship
 
 bench: build tools ## against the peers that are installed, interleaved, as ratios
-	ci/bench.sh target/release/iamship
+	ci/with-services.sh ci/bench.sh target/release/iamship
 
 clean: ## what builds left
 	cargo clean

@@ -328,6 +328,59 @@ fn what_was_protected_under_another_key_does_not_start() {
     assert!(!events.contains(&format!("/{}/", ended.process)), "{events}");
 }
 
+/// Removes a container that stays, also when the test fails.
+struct Kept<'a>(&'a Provider, String);
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        self.0
+            .engine
+            .try_run(&["container", "rm", "--force", "--volumes", &self.1]);
+    }
+}
+
+#[test]
+fn what_was_tested_is_what_is_deployed_and_serves() {
+    let Some(provider) = protecting_dev() else { return };
+    // Containers that stay are named after their project.
+    let name = format!("name   = \"provider-{}\"", std::process::id());
+    provider.project.edit("iamship.toml", "name   = \"provider\"", &name);
+    let digest = provider.build();
+    provider.json("test dev", 0);
+    let deployed = provider.json("deploy dev", 0);
+    let kept = Kept(&provider, text(&deployed["container"]));
+    assert_eq!(
+        (&deployed["digest"], &deployed["changed"]),
+        (&digest.into(), &true.into())
+    );
+    let image = provider
+        .engine
+        .run(&["container", "inspect", "--format", "{{.Image}}", &kept.1]);
+    assert_eq!(
+        Some(image.trim().to_owned()),
+        provider.image(),
+        "the image that was tested"
+    );
+    let address = deployed["addresses"][0]["address"].as_str().expect("an address");
+    assert!(answers(address.trim_start_matches("http://")), "{deployed:#}");
+    let again = provider.json("deploy dev", 0);
+    assert_eq!(
+        (&again["container"], &again["changed"]),
+        (&deployed["container"], &false.into())
+    );
+}
+
+/// Whether the server there says that it is well.
+fn answers(address: &str) -> bool {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(address).expect("a connection");
+    let request = format!("GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer.starts_with("HTTP/1.1 200")
+}
+
 /// What a blob holds, uncompressed.
 fn plain(bytes: &[u8]) -> Vec<u8> {
     let mut text = Vec::new();

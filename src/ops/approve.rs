@@ -45,7 +45,13 @@ pub async fn plan(context: &Context<'_>, what: &str, stage: &str, reason: Option
     let candidate = view.ledger(context).decided(digest).await?;
     let version = require_built(context, what, &candidate)?;
     let fingerprint = key.public_key().fingerprint();
-    require_counts(&approval_rule(context, stage), stage, &candidate, fingerprint)?;
+    let rule = approval_rule(context, stage);
+    match (uncounted(&rule, stage, &candidate, fingerprint), rule.needed) {
+        (None, _) => {}
+        // Where nobody counts it is a word for the audit trail.
+        (Some((message, _)), 0) => context.events.tell(Event::Warning(&message)),
+        (Some((message, help)), _) => return Err(OpsError::input(message).help(help)),
+    }
     warn_of_rejection(context, stage, &candidate);
     let mut approvals = candidate.approvals.iter();
     let existing = approvals.find(|facts| facts.stage == stage.name && facts.key == fingerprint);
@@ -135,28 +141,32 @@ pub(super) fn require_built(context: &Context<'_>, what: &str, candidate: &Candi
     Ok(version.clone())
 }
 
-/// Nobody signs what would not count.
-fn require_counts(rule: &ApprovalRule, stage: &Stage, candidate: &Candidate, key: Digest) -> Result<(), OpsError> {
+/// Why an approval with this key would not count, and what mends it.
+fn uncounted(rule: &ApprovalRule, stage: &Stage, candidate: &Candidate, key: Digest) -> Option<(String, String)> {
     let names = |excluded: &dyn Fn(Digest) -> bool| {
         let others = rule.approvers.iter().filter(|approver| !excluded(approver.key));
-        others
-            .map(|approver| format!("`{}`", approver.name))
-            .collect::<Vec<_>>()
-            .join(", ")
+        let names: Vec<_> = others.map(|approver| format!("`{}`", approver.name)).collect();
+        match names.is_empty() {
+            true => "another key, named under `[signing] trusted`".to_owned(),
+            false => names.join(", "),
+        }
     };
     let is_builder = |key: Digest| candidate.builders.contains(&key);
     if is_builder(key) {
-        let message = format!("your key built {}: its approval would not count", candidate.digest);
-        return Err(OpsError::input(message).help(format!("somebody else approves it, with {}", names(&is_builder))));
+        let message = format!("your key built {}: its approval does not count", candidate.digest);
+        return Some((
+            message,
+            format!("somebody else approves it, with {}", names(&is_builder)),
+        ));
     }
     if rule.approvers.iter().all(|approver| approver.key != key) {
         let message = format!(
-            "your key is none of the approvers of `{}`: its approval would not count",
+            "your key is none of the approvers of `{}`: its approval does not count",
             stage.name
         );
-        return Err(OpsError::input(message).help(format!("use {}", names(&|_| false))));
+        return Some((message, format!("use {}", names(&|_| false))));
     }
-    Ok(())
+    None
 }
 
 fn warn_of_rejection(context: &Context<'_>, stage: &Stage, candidate: &Candidate) {
@@ -168,7 +178,7 @@ fn warn_of_rejection(context: &Context<'_>, stage: &Stage, candidate: &Candidate
         context.events.tell(Event::Warning(&text));
     }
     if stage.enter.approvals == 0 {
-        let text = format!("`{}` asks for no approvals: `enter = {{ approvals = 1 }}`", stage.name);
+        let text = format!("`{}` asks for no approvals (`enter = {{ approvals = 1 }}`)", stage.name);
         context.events.tell(Event::Warning(&text));
     }
 }

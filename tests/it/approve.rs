@@ -155,6 +155,23 @@ fn nobody_signs_an_approval_that_would_not_count() {
 }
 
 #[test]
+fn where_none_is_asked_for_an_approval_is_recorded_and_counts_for_nothing() {
+    let mut crew = Crew::new("{ approvals = 0 }");
+    let digest = crew.tested();
+    let run = crew.is("pipeline").run(&format!("approve {digest} --for staging"));
+    run.expect_code(0);
+    for says in ["your key built", "asks for no approvals"] {
+        assert!(run.stderr.contains(says), "{}", run.stderr);
+    }
+    let verified = crew.project.json("verify dev", 0);
+    let kinds = verified["statements"].as_array().expect("statements");
+    assert!(
+        kinds.iter().any(|statement| statement["kind"] == "approved"),
+        "{verified}"
+    );
+}
+
+#[test]
 fn a_rejected_digest_goes_nowhere() {
     let mut crew = Crew::new("{ approvals = 1 }");
     let digest = crew.tested();

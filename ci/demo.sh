@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The main job from start to end, with nothing else installed: a starter project, images in an OCI
 # layout folder, a small base image made on the spot. Where an engine answers (docker, DOCKER_HOST) it goes on with a
-# real identity server, started and probed in each stage; it says which of the two it is.
+# real identity server, started and probed in each stage; it says which of the two it is. Where a vault answers as well
+# (VAULT_ADDR, VAULT_TOKEN), staging has its secrets there.
 #   ci/demo.sh PATH_OF_IAMSHIP [FOLDER_TO_KEEP]
 set -euo pipefail
 program=$(realpath "$1")
@@ -66,6 +67,9 @@ forget_images() {
   done
 }
 echo "# an engine answers ($engine): the same with a real identity server, started with each stage's own values"
+if grep -q '"vault:' iamship.toml; then
+  echo "# a vault answers too ($VAULT_ADDR): the secrets of staging are there, in secret/provider/staging"
+fi
 run iamship keygen
 run iamship build
 run iamship test dev

@@ -29,6 +29,7 @@ mod parameters;
 mod promote;
 mod protect;
 mod provider;
+mod provider_vault;
 mod registries;
 mod registry;
 mod render;

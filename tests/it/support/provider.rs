@@ -10,12 +10,15 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use iamship::attest::{Algorithm, SigningKey};
+use iamship::image::Digest;
 use p256::elliptic_curve::sec1::ToSec1Point as _;
 use p256::pkcs8::DecodePrivateKey as _;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
-use super::project::{Project, key_pair};
+use super::bao::Bao;
+use super::project::{Project, key_pair, text};
+use super::registry::TestRegistry;
 
 /// The stages, in order.
 pub(crate) const STAGES: [&str; 3] = ["dev", "staging", "prod"];
@@ -28,13 +31,24 @@ const SECRETS: [&str; 5] = [
     "WEB_SHOP_SECRET",
 ];
 const KEY_VARIABLE: &str = "PROVIDER_SIGNING_KEY";
+/// Where the project, as it is kept, has the secrets of `staging`.
+pub(crate) const VAULT_PATH: &str = "secret/provider/staging";
+const REPOSITORY: &str = "iam/provider";
+/// The base's own files are larger.
+const LARGEST_LOOKED_AT: u64 = 10_000_000;
 
 /// The project in a folder of its own. Its digest is no other test's; what the engine was given goes with the value.
 pub(crate) struct Provider {
     pub(crate) project: Project,
     pub(crate) engine: DockerCommand,
+    /// Where the secrets of `staging` are; in a file without it.
+    pub(crate) vault: Option<Bao>,
+    /// Where the images go; into the project's own store without it.
+    pub(crate) registry: Option<TestRegistry>,
     /// By stage: parameter and value.
     secrets: BTreeMap<String, BTreeMap<String, String>>,
+    /// What is nobody's parameter, or was one's value once.
+    others: Vec<String>,
     key: String,
 }
 
@@ -50,6 +64,16 @@ pub(crate) struct Ended {
 impl Provider {
     /// `None`, said aloud, where there is no engine or no base image; in a pipeline that is a failure.
     pub(crate) fn new() -> Option<Self> {
+        Self::make(None, None)
+    }
+
+    /// The same, with `staging` as it is kept: its secrets are in an OpenBao. The images go to a registry.
+    pub(crate) fn with_vault() -> Option<Self> {
+        prepared().as_ref()?;
+        Self::make(Some(Bao::own(false)?), Some(TestRegistry::start()))
+    }
+
+    fn make(vault: Option<Bao>, registry: Option<TestRegistry>) -> Option<Self> {
         let (engine, base) = prepared().as_ref()?;
         let mut project = Project::empty();
         copy_project(project.root());
@@ -67,11 +91,30 @@ impl Provider {
         project.write("keys/iamship.pub", &public);
         project.set(KEY_VARIABLE, &key);
         project.set("DOCKER_HOST", &engine.host);
+        let mut others = Vec::new();
+        if let Some(bao) = &vault {
+            let (mount, rest) = VAULT_PATH.split_once('/').expect("a mount");
+            let policy = format!("path \"{mount}/data/{rest}\" {{ capabilities = [\"read\"] }}");
+            let token = bao.token(&policy);
+            project.set("VAULT_ADDR", &bao.address);
+            project.set("VAULT_TOKEN", &token);
+            others.push(token);
+        } else {
+            let path = format!("vault:{VAULT_PATH}");
+            project.edit("iamship.toml", &path, "file:secrets/staging.env");
+        }
+        if let Some(registry) = &registry {
+            let repository = format!("[image]\nrepository = \"{}/{REPOSITORY}\"", registry.address());
+            project.edit("iamship.toml", "[image]", &repository);
+        }
         let secrets = STAGES.map(|stage| (stage.to_owned(), stage_secrets(stage, &mark)));
         let provider = Self {
             project,
             engine: engine.clone(),
+            vault,
+            registry,
             secrets: secrets.into(),
+            others,
             key,
         };
         STAGES.iter().for_each(|stage| provider.write_secrets(stage));
@@ -81,14 +124,19 @@ impl Provider {
     /// Gives a stage another secret, or takes it away.
     pub(crate) fn set_secret(&mut self, stage: &str, name: &str, value: Option<&str>) {
         let secrets = self.secrets.get_mut(stage).expect("a stage");
-        match value {
+        let former = match value {
             Some(value) => secrets.insert(name.to_owned(), value.to_owned()),
             None => secrets.remove(name),
         };
+        self.others.extend(former);
         self.write_secrets(stage);
     }
 
     fn write_secrets(&self, stage: &str) {
+        if let (Some(bao), "staging") = (&self.vault, stage) {
+            bao.put(VAULT_PATH, 2, &json!(self.secrets[stage]));
+            return;
+        }
         let lines = self.secrets[stage]
             .iter()
             .map(|(name, value)| format!("{name}={value}\n"));
@@ -128,7 +176,7 @@ impl Provider {
     /// Builds; the digest.
     #[track_caller]
     pub(crate) fn build(&self) -> String {
-        super::project::text(&self.json("build", 0)["digest"])
+        text(&self.json("build", 0)["digest"])
     }
 
     /// Fails the test when a run left something in the engine, or said a secret.
@@ -161,23 +209,55 @@ impl Provider {
         if self.key.lines().nth(1).is_some_and(|line| text.contains(line)) {
             found.push(KEY_VARIABLE.to_owned());
         }
+        let others = self.others.iter().filter(|other| text.contains(other.as_str()));
+        found.extend(others.map(|_| "a token or a former secret".to_owned()));
+        found
+    }
+
+    /// Which secrets stand in the project's files, its store and its registry, compressed or not.
+    pub(crate) fn secrets_kept(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let files = walkdir::WalkDir::new(self.project.root()).into_iter();
+        for entry in files.filter_entry(|entry| entry.file_name() != "secrets") {
+            let entry = entry.expect("can be read");
+            if entry.file_type().is_file() && entry.metadata().expect("metadata").len() < LARGEST_LOOKED_AT {
+                let bytes = std::fs::read(entry.path()).expect("can be read");
+                let secrets = self.secrets_in(&plain(&bytes)).into_iter();
+                found.extend(secrets.map(|secret| format!("{secret} in {}", entry.path().display())));
+            }
+        }
+        let held = self.registry.iter().flat_map(TestRegistry::everything);
+        for bytes in held.filter(|bytes| (bytes.len() as u64) < LARGEST_LOOKED_AT) {
+            let secrets = self.secrets_in(&plain(&bytes)).into_iter();
+            found.extend(secrets.map(|secret| format!("{secret} in the registry")));
+        }
         found
     }
 
     /// The engine's own id of the image that was built, once it has it.
     pub(crate) fn image(&self) -> Option<String> {
-        let store = self.project.store();
-        let digest = store.tag("dev")?;
-        let config = super::project::text(&store.json(&digest)["config"]["digest"]);
+        let (digest, manifest) = match &self.registry {
+            Some(registry) => {
+                let manifest = registry.manifest(REPOSITORY, "dev")?;
+                let digest = Digest::of(&manifest).to_string();
+                (digest, serde_json::from_slice(&manifest).expect("JSON"))
+            }
+            None => {
+                let store = self.project.store();
+                let digest = store.tag("dev")?;
+                let manifest = store.json(&digest);
+                (digest, manifest)
+            }
+        };
+        let config = text(&manifest["config"]["digest"]);
         [config, digest].into_iter().find(|id| self.engine.has_image(id))
     }
 }
 
 impl Drop for Provider {
     fn drop(&mut self) {
-        if self.project.path(".iamship/store/index.json").exists()
-            && let Some(id) = self.image()
-        {
+        let is_built = self.registry.is_some() || self.project.path(".iamship/store/index.json").exists();
+        if is_built && let Some(id) = self.image() {
             self.engine.try_run(&["image", "rm", "--force", &id]);
         }
     }
@@ -304,6 +384,16 @@ impl DockerCommand {
     pub(crate) fn events_since(&self, seconds: u64) -> String {
         let (since, until) = (seconds.to_string(), now().to_string());
         self.run(&["events", "--since", &since, "--until", &until, "--format", "{{json .}}"])
+    }
+}
+
+/// What a blob holds, uncompressed.
+fn plain(bytes: &[u8]) -> Vec<u8> {
+    let mut text = Vec::new();
+    let unpacked = std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(bytes), &mut text);
+    match unpacked {
+        Ok(_) => text,
+        Err(_) => bytes.to_vec(),
     }
 }
 

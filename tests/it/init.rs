@@ -20,6 +20,51 @@ fn every_servers_starter_passes_check() {
     }
 }
 
+/// How the settings begin that a starter shows as comments, of those for a server that is started.
+const SHOWN: [&str; 8] = [
+    "[oidc]",
+    "[[oidc",
+    "issuer",
+    "id ",
+    "secret",
+    "grants",
+    "redirect-uris",
+    "test ",
+];
+
+/// The line without the mark that makes a comment of it, where such a setting follows.
+fn uncommented(line: &str) -> &str {
+    let is_shown = |text: &&str| SHOWN.iter().any(|start| text.starts_with(start));
+    line.strip_prefix("# ").filter(is_shown).unwrap_or(line)
+}
+
+#[test]
+fn every_servers_starter_shows_a_vault_and_a_test_with_an_engine() {
+    for server in ["curity", "keycloak", "generic"] {
+        let project = Project::empty();
+        project.run(&format!("init . --server {server}")).expect_code(0);
+        let file = project.read("iamship.toml");
+        let lines = file
+            .lines()
+            .filter(|line| *line != "secrets = [\"file:secrets/staging.env\"]");
+        let lines: Vec<_> = lines.map(uncommented).collect();
+        for shown in [
+            "[oidc]",
+            "secrets = [\"vault:secret/iam/staging\"]",
+            "test    = { kind = \"engine\", suite = [\"boot\", \"oidc\"] }",
+        ] {
+            assert!(lines.contains(&shown), "{server}: {shown}");
+        }
+        project.write("iamship.toml", &lines.join("\n"));
+        project.run("check --no-stage --deny-warnings").expect_code(0);
+        // The values that `[oidc]` asks for are there.
+        project.run("check dev --deny-warnings").expect_code(0);
+        let run = project.run("check staging");
+        run.expect_code(1);
+        assert!(run.stderr.contains("VAULT_ADDR"), "{}", run.stderr);
+    }
+}
+
 #[test]
 fn nothing_is_overwritten() {
     let project = Project::empty();

@@ -107,7 +107,9 @@ impl Place {
     /// A container of somebody else must not be replaced because of its name.
     fn check_owner(&self, found: &Found) -> Result<(), OpsError> {
         let is = |label: &str, text: &str| found.labels.get(label).is_some_and(|value| value == text);
-        if is(PROJECT, &self.project) && is(STAGE, &self.stage) && !found.labels.contains_key(RUN) {
+        // One that stays has it empty, lest its image say it.
+        let is_of_a_run = found.labels.get(RUN).is_some_and(|run| !run.is_empty());
+        if is(PROJECT, &self.project) && is(STAGE, &self.stage) && !is_of_a_run {
             return Ok(());
         }
         let message = format!(

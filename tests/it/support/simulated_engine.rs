@@ -256,9 +256,9 @@ impl Engine for SimulatedEngine {
         self.call("create", |inside| {
             inside.check_name("create", spec.name.as_deref().unwrap_or_default())?;
             let mut spec = spec.clone();
-            if !spec.is_kept {
-                spec.labels.insert("dev.iamship.run".to_owned(), "run".to_owned());
-            }
+            // As the engine has it: one that stays says that it belongs to no run.
+            let run = if spec.is_kept { "" } else { "run" };
+            spec.labels.insert("dev.iamship.run".to_owned(), run.to_owned());
             Ok(inside.add(&spec))
         })
         .await

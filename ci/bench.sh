@@ -183,6 +183,11 @@ if engine && VAULT_ADDR='' "$here/provider-project.sh" "$provider"; then
   row 'docker pull' pull load
 fi
 
+# --- render
+render_all() { for target in env docker compose systemd kubernetes helm-values kustomize; do "$program" -C "$work/plain" render dev --for $target; done; }
+for ((round = 0; round < rounds; round++)); do timed render render_all; done
+printf '\nrender, 7 targets, each read, verified and judged anew from the registry: %.0f ms in all\n' "$(median render)"
+
 # --- start-up and memory
 hundred() { for ((i = 0; i < 100; i++)); do "$1" --version; done; }
 for ((round = 0; round < rounds; round++)); do timed start hundred "$program"; done

@@ -18,7 +18,7 @@ use crate::render::workload_name;
 
 const PROJECT: &str = "dev.iamship.project";
 const STAGE: &str = "dev.iamship.stage";
-/// What is not kept carries the name of its run.
+/// What is not kept carries the name of its run; what is kept has an empty one.
 const RUN: &str = "dev.iamship.run";
 pub(super) const DIGEST: &str = "dev.iamship.digest";
 /// What the container was made from; tells nothing of a secret.
@@ -107,7 +107,6 @@ impl Place {
     /// A container of somebody else must not be replaced because of its name.
     fn check_owner(&self, found: &Found) -> Result<(), OpsError> {
         let is = |label: &str, text: &str| found.labels.get(label).is_some_and(|value| value == text);
-        // One that stays has it empty, lest its image say it.
         let is_of_a_run = found.labels.get(RUN).is_some_and(|run| !run.is_empty());
         if is(PROJECT, &self.project) && is(STAGE, &self.stage) && !is_of_a_run {
             return Ok(());

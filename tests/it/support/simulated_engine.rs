@@ -256,7 +256,7 @@ impl Engine for SimulatedEngine {
         self.call("create", |inside| {
             inside.check_name("create", spec.name.as_deref().unwrap_or_default())?;
             let mut spec = spec.clone();
-            // As the engine has it: one that stays says that it belongs to no run.
+            // As the engine does it: what is kept is said aloud to be of no run.
             let run = if spec.is_kept { "" } else { "run" };
             spec.labels.insert("dev.iamship.run".to_owned(), run.to_owned());
             Ok(inside.add(&spec))

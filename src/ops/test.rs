@@ -175,6 +175,8 @@ pub(super) fn nothing_there(context: &Context<'_>, stage: &Stage) -> OpsError {
 /// Everything that can be seen without starting the server comes first, and where it fails nothing is started.
 pub async fn run(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<Report, OpsError> {
     let suites = suites(view::stage(context, stage)?, wish)?;
+    // Where no key is trusted at all, that is the reason why the signing key isn't.
+    context.require_trust()?;
     let key = async {
         match wish.is_recorded {
             true => context.keys.signing_key(Permission::Test).await.map(drop),

@@ -6,11 +6,13 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::environment::Environment;
 use super::release::{Found, Held, Release, release};
-use super::{Context, OpsError, protect};
-use crate::image::{Digest, Hasher};
+use super::{Context, Event, OpsError, protect};
+use crate::image::{Digest, Hasher, Location};
 use crate::profile::{ParameterType, ServerProfile};
 use crate::project::Stage;
-use crate::render::{self, Deployment, Health, Limits, Options, Port, Secret, SecretStore, Secrets, Target};
+use crate::render::{
+    self, Deployment, Health, Limits, Options, Port, Secret, SecretStore, Secrets, Target, workload_name,
+};
 use crate::values::{ContractParameter, Fingerprint, fingerprint};
 
 /// How many processes and threads a server may have.
@@ -42,6 +44,9 @@ pub async fn render(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<R
     };
     let bare = Environment::unprotected(context, release.stage, &release.contract, &release.reading)?;
     let mut deployment = deployment(context, &release, bare);
+    if wish.target.is_pulled {
+        deployment.repository = pulled_from(context, &deployment.repository);
+    }
     let options = Options {
         secrets: wish.secrets.unwrap_or_else(|| (wish.target.default)(&deployment)),
         store: wish.store.clone(),
@@ -61,6 +66,23 @@ pub async fn render(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<R
     let document = render::render(&deployment, wish.target, &options)
         .map_err(|error| OpsError::input(error.to_string()).help(error.help()))?;
     Ok(Rendering::Document(document))
+}
+
+/// Where the document's reader will look for the image. Nobody else sees a folder of this machine, but what a document
+/// would be can be seen without a registry: then the name in it has the right form and leads nowhere.
+fn pulled_from(context: &Context<'_>, location: &Location) -> Location {
+    let Location::Layout(_) = location else {
+        return location.clone();
+    };
+    let text = format!(
+        "`{location}` is a folder, and nobody can pull the image from there: to use this document, name a registry's \
+         repository (`[image] repository`)"
+    );
+    context.events.tell(Event::Warning(&text));
+    Location::Registry {
+        registry: "localhost".to_owned(),
+        repository: workload_name(&context.project.name, "local"),
+    }
 }
 
 fn deployment(context: &Context<'_>, release: &Release<'_>, environment: Environment) -> Deployment {

@@ -156,7 +156,7 @@ pub struct Target {
     pub default: fn(&Deployment) -> Secrets,
     /// What can become of them there.
     pub can: &'static [Secrets],
-    /// Whether the document names an image that its consumer pulls.
+    /// Whether the document names an image that its consumer pulls: a folder of this machine is none to it.
     pub is_pulled: bool,
     /// Writes the document.
     write: fn(&Deployment, &Options) -> Result<String, RenderError>,
@@ -238,9 +238,6 @@ pub fn render(deployment: &Deployment, target: &Target, options: &Options) -> Re
             can: target.can,
         });
     }
-    if let (true, Location::Layout(_)) = (target.is_pulled, &deployment.repository) {
-        return Err(RenderError::NotPullable(deployment.repository.clone()));
-    }
     check_values(deployment, target.name)?;
     (target.write)(deployment, options).map(SecretString::from)
 }
@@ -296,9 +293,6 @@ pub enum RenderError {
         /// What can be asked for.
         can: &'static [Secrets],
     },
-    /// Nobody else can see a folder of this machine.
-    #[error("`{0}` is a folder: nobody can pull the image from there")]
-    NotPullable(Location),
     /// These secrets are in no vault.
     #[error("no vault holds {}", listed(.0))]
     NotInVault(Vec<String>),
@@ -328,9 +322,6 @@ impl RenderError {
                     .map(|secrets| format!("`--secrets {}`", secrets.as_str()))
                     .collect();
                 words.join(" or ")
-            }
-            Self::NotPullable(_) => {
-                "name a registry's repository: `[image] repository = \"registry.example.com/iam/idsvr\"`".to_owned()
             }
             Self::NotInVault(_) => {
                 "take them from one (`secrets = [\"vault:PATH\"]`), or `--secrets omit` and bring them yourself"

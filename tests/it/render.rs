@@ -123,17 +123,24 @@ fn a_value_that_the_consumer_cannot_carry_is_told_without_it() {
 }
 
 #[test]
-fn an_image_in_a_folder_can_be_pulled_by_nobody() {
+fn that_nobody_can_pull_an_image_from_a_folder_is_told() {
     let project = super::support::project::Project::new();
     project.build();
-    let run = project.run("render dev --for kubernetes");
-    run.expect_code(2);
-    assert!(
-        run.stderr.contains("nobody can pull the image from there"),
-        "{}",
-        run.stderr
-    );
-    project.run("render dev --for env").expect_code(0);
+    let digest = project.store().tag("dev").expect("built").to_string();
+    for target in ["compose", "systemd", "kubernetes", "helm-values", "kustomize"] {
+        let run = project.run(&format!("render dev --for {target}"));
+        run.expect_code(0);
+        assert!(
+            run.stderr.contains("nobody can pull the image from there"),
+            "{}",
+            run.stderr
+        );
+        assert!(run.stdout.contains(&digest), "{target}: {}", run.stdout);
+        assert!(!run.stdout.contains("oci:"), "{target}: {}", run.stdout);
+    }
+    let run = project.run("render dev --for env");
+    run.expect_code(0);
+    assert!(!run.stderr.contains("folder"), "{}", run.stderr);
 }
 
 #[test]

@@ -129,7 +129,7 @@ fn tell(arguments: &Deploy, plan: &Plan<'_>, done: &Done, shell: &Shell) -> Outc
             test::tell_tails(tails, shell);
             shell.note(match kept {
                 Some(kept) => format!("`{kept}` runs as before"),
-                None => "nothing runs, as before".to_owned(),
+                None => format!("nothing runs as `{name}`"),
             });
         }
     }

@@ -59,6 +59,19 @@ impl<'p> Case<'p> {
     }
 }
 
+impl Case<'_> {
+    /// Only the first one is there, and does not run.
+    #[track_caller]
+    fn is_stopped(&self, why: &str) {
+        let containers = self.engine.containers();
+        let seen: Vec<_> = containers
+            .iter()
+            .map(|one| (one.name.as_str(), secret(one), one.is_running))
+            .collect();
+        assert_eq!(seen, [(NAME, "hunter2-first".to_owned(), false)], "{why}");
+    }
+}
+
 fn secret(container: &Container) -> String {
     use secrecy::ExposeSecret as _;
     container.spec.environment["DB_PASSWORD"].expose_secret().to_owned()
@@ -208,6 +221,86 @@ fn one_that_does_not_come_up_leaves_the_old_one_running() {
             }
         }
     });
+}
+
+#[test]
+fn ports_that_only_tests_ask_are_not_waited_for() {
+    with_project(async |project| {
+        for fixed in [false, true] {
+            let case = Case::new(project, fixed).await;
+            let probe =
+                "kind = \"engine\", suite = \"boot\", probe = [{ name = \"metrics\", port = 9100, path = \"/\" }]";
+            project.edit(
+                "iamship.toml",
+                "{ timeout = \"1s\" }",
+                &format!("{{ timeout = \"1s\", {probe} }}"),
+            );
+            assert!(deployed(&case).await);
+            assert!(!deployed(&case).await);
+            case.change("hunter2-second");
+            assert!(deployed(&case).await);
+            assert_eq!(case.running("a probe elsewhere"), "hunter2-second");
+            let containers = case.engine.containers();
+            let ports: Vec<_> = containers[0].spec.ports.keys().copied().collect();
+            assert_eq!(ports, [8080]);
+        }
+    });
+}
+
+#[test]
+fn one_that_somebody_stopped_is_not_started_by_a_deploy_that_fails() {
+    with_project(async |project| {
+        for fixed in [false, true] {
+            for behaviour in ["SICK", "ENDS"] {
+                let case = stopped(project, fixed).await;
+                project.write("env/dev.env", &format!("BEHAVIOUR={behaviour}\n"));
+                let done = deploy(&case.world(), &Switching::default()).await.expect("done");
+                assert!(matches!(done, Done::Failed { kept: None, .. }), "{done:?}");
+                case.is_stopped(behaviour);
+            }
+        }
+    });
+}
+
+#[test]
+fn trouble_at_any_call_does_not_start_one_that_somebody_stopped() {
+    with_project(async |project| {
+        for trouble in [Trouble::Refuses, Trouble::BreaksOff, Trouble::Hangs] {
+            for number in 0.. {
+                let case = stopped(project, true).await;
+                case.change("hunter2-second");
+                case.engine.trouble(number, trouble);
+                let (switching, world) = (Switching::default(), case.world());
+                let ended = tokio::select! {
+                    ended = deploy(&world, &switching) => Some(ended),
+                    () = case.engine.hangs() => None,
+                };
+                if ended.is_none() {
+                    switching.put_back().await.expect("put back");
+                }
+                case.engine.recover();
+                let containers = case.engine.containers();
+                let new = |container: &&Container| secret(container) == "hunter2-second";
+                match containers.iter().find(new) {
+                    Some(new) => assert!(new.is_running, "{trouble:?} at {number}"),
+                    None => case.is_stopped(&format!("{trouble:?} at {number}")),
+                }
+                if case.engine.calls().len() <= number {
+                    break;
+                }
+            }
+        }
+    });
+}
+
+/// A deployed one that somebody stopped.
+async fn stopped<'p>(project: &'p Project, fixed: bool) -> Case<'p> {
+    use iamship::engine::Engine as _;
+    let case = Case::new(project, fixed).await;
+    deployed(&case).await;
+    let id = case.engine.containers()[0].id.clone();
+    case.engine.stop(&id, Duration::ZERO).await.expect("stopped");
+    case
 }
 
 #[test]

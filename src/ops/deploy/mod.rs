@@ -127,6 +127,11 @@ impl Plan<'_> {
         named(context, &ports(context, &self.release))
     }
 
+    /// What each of its containers publishes: not what only tests ask.
+    fn ports(&self, context: &Context<'_>) -> Vec<u16> {
+        ports(context, &self.release).into_keys().collect()
+    }
+
     fn fixed(&self) -> Vec<SocketAddr> {
         self.release.stage.run.ports.iter().map(|port| port.address).collect()
     }
@@ -231,7 +236,7 @@ fn configuration(context: &Context<'_>, release: &Release<'_>) -> Result<Option<
 
 /// A container of a trial, kept and published as the stage says.
 fn kept(trial: &Trial<'_>, plan: &Plan<'_>, name: &str) -> ContainerSpec {
-    let mut spec = beside(trial, name);
+    let mut spec = beside(trial, plan, name);
     spec.is_kept = true;
     spec.ports = ports(trial.context, &plan.release);
     if let Some(configuration) = plan.configuration {
@@ -241,9 +246,11 @@ fn kept(trial: &Trial<'_>, plan: &Plan<'_>, name: &str) -> ContainerSpec {
     spec
 }
 
-/// A container of a trial under a name.
-fn beside(trial: &Trial<'_>, name: &str) -> ContainerSpec {
+/// A container of a trial under a name, published on any ports of loopback.
+fn beside(trial: &Trial<'_>, plan: &Plan<'_>, name: &str) -> ContainerSpec {
     let mut spec = trial.spec(NetworkId(NETWORK.to_owned()));
     spec.name = Some(name.to_owned());
+    let wanted = plan.ports(trial.context);
+    spec.ports.retain(|port, _| wanted.contains(port));
     spec
 }

@@ -24,6 +24,14 @@ pub(super) const DIGEST: &str = "dev.iamship.digest";
 /// What the container was made from; tells nothing of a secret.
 pub(super) const CONFIGURATION: &str = "dev.iamship.configuration";
 
+/// On the next one: the one before did not run when the deploy began, so that nothing that mends it starts it.
+const BEFORE: &str = "dev.iamship.before";
+const STOPPED: &str = "stopped";
+
+pub(super) fn stopped() -> [(String, String); 1] {
+    [(BEFORE.to_owned(), STOPPED.to_owned())]
+}
+
 /// A stage's place in an engine.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
@@ -132,10 +140,15 @@ impl Place {
                     // One that never ran, or ends and is started again and again, may refuse.
                     let _ = engine.stop(&found.id, Duration::ZERO).await;
                 }
-                if !main.found.is_running {
+                let before = new.as_ref().and_then(|new| new.labels.get(BEFORE));
+                if main.found.is_running {
+                    format!("`{name}` runs as before")
+                } else if before.is_some_and(|before| before == STOPPED) {
+                    format!("`{name}` is stopped, as before")
+                } else {
                     engine.start(&main.found.id).await?;
+                    format!("`{name}` runs as before")
                 }
-                format!("`{name}` runs as before")
             }
             (None, Some(new), Some(_)) => {
                 engine.rename(&new.id, name).await?;

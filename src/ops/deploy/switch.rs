@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::trial::{Check, Ports, Tail, Trial};
 use super::super::{Event, OpsError};
-use super::place::{Container, Place, Present};
+use super::place::{self, Container, Place, Present};
 use super::{Done, Plan, beside, kept, named};
 use crate::engine::{ContainerId, Engine, EngineError};
 
@@ -56,7 +56,7 @@ enum Started {
 /// Keeps others out, and switches.
 pub(super) async fn run(trial: &Trial<'_>, plan: &Plan<'_>, switching: &Switching) -> Result<Done, OpsError> {
     let (engine, place) = (&*plan.engine, &plan.place);
-    let lock = lock(trial, place).await?;
+    let lock = lock(trial, plan).await?;
     let begun = |stopping| {
         Some(Begun {
             engine: plan.engine.clone(),
@@ -82,8 +82,9 @@ pub(super) async fn run(trial: &Trial<'_>, plan: &Plan<'_>, switching: &Switchin
 }
 
 /// The container that keeps others out: not started, and removed with the run, however it ends.
-async fn lock(trial: &Trial<'_>, place: &Place) -> Result<ContainerId, OpsError> {
-    match trial.engine.create(&beside(trial, &place.next())).await {
+async fn lock(trial: &Trial<'_>, plan: &Plan<'_>) -> Result<ContainerId, OpsError> {
+    let place = &plan.place;
+    match trial.engine.create(&beside(trial, plan, &place.next())).await {
         Ok(id) => Ok(id),
         Err(EngineError::Refused { status: CONFLICT, .. }) => Err(OpsError::world(format!(
             "another deploy of `{}` goes on: the container `{}` is there",
@@ -124,7 +125,7 @@ async fn switch(
         .filter(|main| main.found.is_running && main.is(plan.configuration))
     {
         trial.context.step(format!("waiting until `{}` is healthy", place.name));
-        let (check, ports) = trial.healthy(&main.found.id).await?;
+        let (check, ports) = trial.healthy(&main.found.id, &plan.ports(trial.context)).await?;
         if !check.has_failed() {
             return Ok(Done::Running {
                 id: main.found.id.clone(),
@@ -136,17 +137,21 @@ async fn switch(
         trial.context.events.tell(Event::Warning(&text));
     }
     let in_the_way = main.as_ref().filter(|main| main.holds_any(&plan.fixed()));
-    if let Some(main) = in_the_way {
+    if in_the_way.is_some() {
         trial
             .context
             .step(format!("trying {} next to `{}`", trial.digest.short(), place.name));
-        if let Started::Failed(checks, tails) = start(trial, lock).await? {
-            return Ok(failed(checks, tails, Some(main)));
+        if let Started::Failed(checks, tails) = start(trial, plan, lock).await? {
+            return failed(engine, place, checks, tails).await;
         }
         engine.stop(lock, TRIAL_GRACE).await?;
     }
     // Before the old one is stopped: what is there under this name tells the next deploy to put the old one back.
-    let new = engine.create(&kept(trial, plan, &place.new_name())).await?;
+    let mut spec = kept(trial, plan, &place.new_name());
+    if main.as_ref().is_some_and(|main| !main.found.is_running) {
+        spec.labels.extend(place::stopped());
+    }
+    let new = engine.create(&spec).await?;
     if let Some(main) = in_the_way {
         trial.context.step(format!("stopping `{}`", place.name));
         stopping(Some(main.found.id.clone()));
@@ -156,10 +161,10 @@ async fn switch(
     trial
         .context
         .step(format!("starting {} as `{}`", trial.digest.short(), place.name));
-    match start(trial, &new).await? {
+    match start(trial, plan, &new).await? {
         Started::Failed(checks, tails) => {
             place.mend(engine).await?;
-            Ok(failed(checks, tails, main.as_ref()))
+            failed(engine, place, checks, tails).await
         }
         Started::Healthy(ports) => {
             take_over(engine, place, main.as_ref(), &new).await?;
@@ -172,17 +177,19 @@ async fn switch(
     }
 }
 
-fn failed(checks: Vec<Check>, tails: Vec<Tail>, main: Option<&Container>) -> Done {
+/// What was seen, and what a look afterwards finds running.
+async fn failed(engine: &dyn Engine, place: &Place, checks: Vec<Check>, tails: Vec<Tail>) -> Result<Done, OpsError> {
+    let main = place.look(engine).await?.main;
     let kept = main.filter(|main| main.found.is_running);
-    Done::Failed {
+    Ok(Done::Failed {
         checks,
         tails,
-        kept: kept.map(|main| main.found.name.clone()),
-    }
+        kept: kept.map(|main| main.found.name),
+    })
 }
 
 /// Starts a container and waits until it is healthy.
-async fn start(trial: &Trial<'_>, id: &ContainerId) -> Result<Started, OpsError> {
+async fn start(trial: &Trial<'_>, plan: &Plan<'_>, id: &ContainerId) -> Result<Started, OpsError> {
     match trial.engine.start(id).await {
         Ok(()) => {}
         Err(EngineError::Refused { because, status, .. }) if (400..500).contains(&status) => {
@@ -192,7 +199,7 @@ async fn start(trial: &Trial<'_>, id: &ContainerId) -> Result<Started, OpsError>
         }
         Err(error) => return Err(error.into()),
     }
-    let (check, ports) = trial.healthy(id).await?;
+    let (check, ports) = trial.healthy(id, &plan.ports(trial.context)).await?;
     match check.has_failed() {
         true => Ok(Started::Failed(vec![check], vec![trial.log(id).await])),
         false => Ok(Started::Healthy(ports)),

@@ -24,7 +24,13 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// Where each port of the container is reached.
 pub(in crate::ops) type Ports = BTreeMap<u16, SocketAddr>;
 
-pub(super) async fn wait(trial: &Trial<'_>, prober: &Prober, id: &ContainerId) -> Result<(Check, Ports), OpsError> {
+/// Waits for a container that was made with these ports published.
+pub(super) async fn wait(
+    trial: &Trial<'_>,
+    prober: &Prober,
+    id: &ContainerId,
+    wanted: &[u16],
+) -> Result<(Check, Ports), OpsError> {
     let began = Instant::now();
     let patience = trial.patience();
     let deadline = began + patience;
@@ -37,7 +43,7 @@ pub(super) async fn wait(trial: &Trial<'_>, prober: &Prober, id: &ContainerId) -
             return Ok((Check::failed(NAME, detail), Ports::new()));
         }
         let ports = published(&state);
-        if is_published(trial, &ports) {
+        if wanted.iter().all(|port| ports.contains_key(port)) {
             let until = deadline.min(Instant::now() + ANSWER);
             match tokio::time::timeout_at(until, ask(trial, prober, &ports)).await {
                 Ok(Ok(words)) => {
@@ -100,10 +106,6 @@ fn published(state: &ContainerState) -> Ports {
         ports.entry(published.port).or_insert(published.address);
     }
     ports
-}
-
-fn is_published(trial: &Trial<'_>, ports: &Ports) -> bool {
-    trial.ports().iter().all(|port| ports.contains_key(port))
 }
 
 fn late(trial: &Trial<'_>, patience: Duration, last: Option<Miss>) -> Check {

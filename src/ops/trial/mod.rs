@@ -103,7 +103,7 @@ impl Trial<'_> {
         match self.engine.start(&id).await {
             Ok(()) => {
                 let prober = Prober::new(Redactor::clone(&self.redactor)).map_err(OpsError::world)?;
-                let (check, ports) = health::wait(self, &prober, &id).await?;
+                let (check, ports) = health::wait(self, &prober, &id, &self.ports()).await?;
                 let is_up = !check.has_failed();
                 tried.start.push(check);
                 if is_up {
@@ -128,10 +128,10 @@ impl Trial<'_> {
         Ok(tried)
     }
 
-    /// Waits until a container that was made from its specification is healthy, and says where its ports are.
-    pub(super) async fn healthy(&self, id: &ContainerId) -> Result<(Check, Ports), OpsError> {
+    /// Waits until a container that was made with these ports published is healthy, and says where they are.
+    pub(super) async fn healthy(&self, id: &ContainerId, wanted: &[u16]) -> Result<(Check, Ports), OpsError> {
         let prober = Prober::new(Redactor::clone(&self.redactor)).map_err(OpsError::world)?;
-        health::wait(self, &prober, id).await
+        health::wait(self, &prober, id, wanted).await
     }
 
     /// The newest of what a container wrote.

@@ -55,7 +55,7 @@ pub fn main() -> ExitCode {
     trace(&arguments.global);
     let outcome = check_format(&arguments).and_then(|()| run(&arguments, &shell));
     shell.clear();
-    match outcome {
+    let code = match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if let (Command::Check(_), Failure::Diagnostics(diagnostics)) = (&arguments.command, &failure) {
@@ -63,6 +63,10 @@ pub fn main() -> ExitCode {
             }
             failure.tell(&shell)
         }
+    };
+    match shell.unwritten() {
+        None => code,
+        Some(error) => Failure::world(format!("the answer can't be written: {error}")).tell(&shell),
     }
 }
 

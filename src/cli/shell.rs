@@ -1,6 +1,7 @@
 //! All printing: the answer on stdout, everything else on stderr.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use anstream::{AutoStream, ColorChoice as Choice};
@@ -23,6 +24,7 @@ pub(crate) struct Shell {
     quiet: bool,
     choice: Choice,
     spinner: Option<ProgressBar>,
+    unwritten: Mutex<Option<std::io::Error>>,
 }
 
 /// The colour of a word in a table.
@@ -49,6 +51,7 @@ impl Shell {
             quiet: global.quiet,
             choice,
             spinner: visible.then(spinner),
+            unwritten: Mutex::default(),
         }
     }
 
@@ -67,12 +70,8 @@ impl Shell {
     /// The answer, as text; it ends with one line break.
     pub(crate) fn answer(&self, text: impl AsRef<str>) {
         self.clear();
-        // A reader that went away (`| head`) is no failure of ours.
-        let _ = writeln!(
-            AutoStream::new(std::io::stdout(), self.choice),
-            "{}",
-            text.as_ref().trim_end_matches('\n')
-        );
+        let mut stdout = AutoStream::new(std::io::stdout(), self.choice);
+        self.wrote(writeln!(stdout, "{}", text.as_ref().trim_end_matches('\n')));
     }
 
     /// The answer, as one JSON document.
@@ -85,8 +84,22 @@ impl Shell {
     /// A document for another program: byte for byte, whatever control characters stand in it.
     pub(crate) fn document(&self, text: &str) {
         self.clear();
-        let mut stdout = std::io::stdout();
-        let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        self.wrote(std::io::stdout().write_all(text.as_bytes()));
+    }
+
+    /// Remembers the first failure: what was begun goes on, and ends with it.
+    fn wrote(&self, result: std::io::Result<()>) {
+        if let (Err(error), Ok(mut unwritten)) = (result, self.unwritten.lock()) {
+            unwritten.get_or_insert(error);
+        }
+    }
+
+    /// Why not all answers are where they should be, if so; to be asked in the end. A reader that went away (`| head`)
+    /// is no failure of ours.
+    pub(crate) fn unwritten(&self) -> Option<std::io::Error> {
+        self.wrote(std::io::stdout().flush());
+        let error = self.unwritten.lock().ok().and_then(|mut error| error.take());
+        error.filter(|error| error.kind() != std::io::ErrorKind::BrokenPipe)
     }
 
     /// A remark.

@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::support::registry::TestRegistry;
-use super::support::shop::{PASSWORD, Shop};
+use super::support::shop::{PASSWORD, Ran, Shop};
 use super::support::tools::{output, tool};
 use super::support::yard::{Yard, environment};
 
@@ -151,6 +151,35 @@ fn the_document_is_the_answer_and_json_is_not() {
     run.says("`render` answers with the document itself");
     let status: Value = shop.status("dev");
     assert!(status["digest"].is_string());
+}
+
+#[test]
+fn a_document_that_could_not_be_written_is_no_success() {
+    let (_registry, shop) = built();
+    for words in [
+        "render dev --for env",
+        "status",
+        "status --format json",
+        "completions bash",
+    ] {
+        let full = std::fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .expect("it opens");
+        let child = shop.command(words).stdout(full).spawn().expect("it starts");
+        let run = Ran::of(child.wait_with_output().expect("it ends")).ends(3);
+        run.says("the answer can't be written").says("No space left");
+    }
+    // A reader that went away is no failure.
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let child = shop
+        .command("render dev --for env")
+        .stdout(writer)
+        .spawn()
+        .expect("it starts");
+    let run = Ran::of(child.wait_with_output().expect("it ends")).ends(0);
+    assert_eq!(run.stderr.matches("error").count(), 0, "{}", run.stderr);
 }
 
 /// Names and values that some reader somewhere reads as something else.

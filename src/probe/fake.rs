@@ -61,6 +61,11 @@ pub(crate) enum Fault {
     Endless,
     BreaksOff,
     EchoesSecret,
+    RawError,
+    RawMember,
+    TokenWith201,
+    EchoesToken,
+    SecretAtTheCut,
 }
 
 /// A provider that runs until the value goes.

@@ -17,6 +17,10 @@ use crate::values::Redactor;
 const MAX_ANSWER_BYTES: usize = 1 << 20;
 /// How much of a text that nobody can read as JSON is shown.
 const EXCERPT: usize = 160;
+/// How much of an address or a name that a server made up is shown.
+const NAME: usize = 200;
+/// So many members of a document are named.
+const MOST_MEMBERS: usize = 12;
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -154,10 +158,16 @@ impl Prober {
         self.redactor.text(text)
     }
 
+    /// A text of the server's in one line and without secrets. They go before it is cut: half a secret is one, too.
+    pub(super) fn line(&self, text: &str, most: usize) -> String {
+        one_line(&self.hide(text), most)
+    }
+
     /// Asks; no answer, or one without an end, is a miss.
     pub(super) async fn ask(&self, door: &Door, question: Question, expected: &str) -> Result<Answer, Miss> {
         let shown = question.path.split('?').next().unwrap_or_default();
-        let asked = self.hide(&door.shown(&question.method, shown));
+        // Where to ask may come from the server itself.
+        let asked = self.line(&door.shown(&question.method, shown), NAME);
         let miss = |came: String| Miss {
             asked: asked.clone(),
             came: self.hide(&came),
@@ -210,26 +220,52 @@ impl Prober {
     /// What came, in one line: an OAuth error's words, else the beginning of the text.
     pub(super) fn told(&self, answer: &Answer) -> String {
         let status = answer.status;
-        if let Some((error, description)) = answer.oauth_error() {
-            let words = match description {
-                Some(description) => format!("HTTP {status} `{error}`: {description}"),
-                None => format!("HTTP {status} `{error}`"),
-            };
-            return self.hide(&one_line(&words, 2 * EXCERPT));
+        if let Some(words) = answer.complaint() {
+            return self.line(&words, 2 * EXCERPT);
         }
-        let kind = answer.content_type.split(';').next().unwrap_or_default().trim();
-        let kind = if kind.is_empty() { "no content type" } else { kind };
-        // Hidden before it is cut: half a secret is one, too.
+        let kind = self.kind(answer);
         let text = self.hide(&String::from_utf8_lossy(&answer.body));
-        let text = match kind {
+        let text = match kind.as_str() {
             "text/html" | "application/xhtml+xml" => one_line(&words(&text), EXCERPT),
             _ => one_line(&text, EXCERPT),
         };
-        let to = answer.location.as_deref().map(place).map(|to| format!(" to {to}"));
-        let to = self.hide(&to.unwrap_or_default());
+        let to = answer.location.as_deref().map(place);
+        let to = to.map(|to| format!(" to {}", self.line(to, NAME))).unwrap_or_default();
         match text.is_empty() {
             true => format!("HTTP {status}{to} ({kind}) without a text"),
             false => format!("HTTP {status}{to} ({kind}): {text}"),
+        }
+    }
+
+    /// What came from where tokens are given or shown: an OAuth error's words without the token that was sent, else the
+    /// names of a document's members, and never their values.
+    pub(super) fn told_without_tokens(&self, answer: &Answer, sent: Option<&str>) -> String {
+        let status = answer.status;
+        if let Some(words) = answer.complaint() {
+            return self.line(&Redactor::new(sent).text(&words), 2 * EXCERPT);
+        }
+        let kind = self.kind(answer);
+        let names = match answer.json() {
+            Some(serde_json::Value::Object(members)) => {
+                let names = members.keys().take(MOST_MEMBERS);
+                let names: Vec<_> = names.map(|name| format!("`{}`", self.line(name, 40))).collect();
+                names.join(", ")
+            }
+            _ => String::new(),
+        };
+        match names.is_empty() {
+            true => format!("HTTP {status} ({kind})"),
+            false => format!("HTTP {status} ({kind}) with {names}"),
+        }
+    }
+
+    fn kind(&self, answer: &Answer) -> String {
+        let kind = answer.content_type.split(';').next().unwrap_or_default();
+        let kind = self.line(kind, 80);
+        if kind.is_empty() {
+            "no content type".to_owned()
+        } else {
+            kind
         }
     }
 }
@@ -244,6 +280,15 @@ impl Answer {
         let json = self.json()?;
         let text = |field: &str| json.get(field)?.as_str().map(str::to_owned);
         Some((text("error")?, text("error_description")))
+    }
+
+    /// An OAuth error in words, as the server says them.
+    fn complaint(&self) -> Option<String> {
+        let (error, description) = self.oauth_error()?;
+        Some(match description {
+            Some(description) => format!("HTTP {} `{error}`: {description}", self.status),
+            None => format!("HTTP {} `{error}`", self.status),
+        })
     }
 
     pub(super) fn miss(&self, came: impl Into<String>, expected: &str) -> Miss {
@@ -326,10 +371,16 @@ fn words(page: &str) -> String {
     words
 }
 
+/// Whether a character has no place in a line: a control character, or one that turns the direction of what follows.
+fn breaks_line(c: char) -> bool {
+    let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_whitespace() || c.is_control() || turns
+}
+
 /// Blanks and control characters as single blanks, cut after some characters.
 pub(super) fn one_line(text: &str, most: usize) -> String {
     let mut line = String::new();
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
+    let words = text.split(breaks_line);
     for word in words.filter(|word| !word.is_empty()) {
         if !line.is_empty() {
             line.push(' ');

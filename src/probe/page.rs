@@ -59,7 +59,7 @@ fn fields(prober: &Prober, answer: &Answer, expected: Expected<'_>, seen: &mut V
         match document.pointer(pointer) {
             Some(found) if same(found, value) => seen.push(wanted),
             Some(found) => {
-                let found = super::http::one_line(&prober.hide(&found.to_string()), SHOWN);
+                let found = prober.line(&found.to_string(), SHOWN);
                 return Err(answer.miss(format!("`{pointer}` = {found}"), &wanted));
             }
             None => return Err(answer.miss(format!("a document without `{pointer}`"), &wanted)),

@@ -185,6 +185,22 @@ const FAULTS: &[(Fault, &str, &[&str])] = &[
         &["HTTP 400 (text/html): redirect_uri is not registered"],
     ),
     (Fault::ErrorRedirect, "redirect:app", &["the error `invalid_scope`"]),
+    (Fault::RawError, "redirect:app", &["the error `in [31mvalid scopex"]),
+    (
+        Fault::RawMember,
+        "endpoints",
+        &["came `xxxx", "expected an address under the issuer's own"],
+    ),
+    (
+        Fault::TokenWith201,
+        "token:machine",
+        &["HTTP 201 (application/json) with `access_token`, `token_type`, `expires_in`"],
+    ),
+    (
+        Fault::SecretAtTheCut,
+        "token:machine",
+        &["HTTP 400 `invalid_scope`: xxx"],
+    ),
     (Fault::NotFound, "discovery", &["HTTP 404 (text/plain): nothing here"]),
     (Fault::Error500, "discovery", &["HTTP 500 (text/html): it broke"]),
     (Fault::Html, "discovery", &["HTTP 200 (text/html): Welcome"]),
@@ -205,9 +221,46 @@ async fn each_fault_is_found_and_no_secret_told() {
         for part in *says {
             assert!(finding.contains(part), "{fault:?}: `{part}` in {finding}");
         }
-        for secret in [SECRET, "cHJpdmF0ZS1wcml2YXRl", "eyJ", "s3cret"] {
-            assert!(!all.join("\n").contains(secret), "{fault:?} tells `{secret}`: {all:#?}");
-        }
+        says_nothing_it_should_not(*fault, &all);
+    }
+}
+
+#[track_caller]
+fn says_nothing_it_should_not(fault: Fault, all: &[String]) {
+    for secret in [SECRET, "cHJpdmF0ZS1wcml2YXRl", "eyJ", "s3cret"] {
+        assert!(!all.join("\n").contains(secret), "{fault:?} tells `{secret}`: {all:#?}");
+    }
+    for line in all {
+        assert!(!line.contains(char::is_control), "{fault:?}: {line:?}");
+        assert!(line.len() < 900, "{fault:?}: {line}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_the_server_repeats_is_not_told() {
+    let asks = Client {
+        introspect: Some(true),
+        ..client("machine")
+    };
+    for client in [client("machine"), asks] {
+        let (findings, _server) = findings(Fault::EchoesToken, vec![client]).await;
+        let all: Vec<_> = findings.iter().map(told).collect();
+        assert!(all.iter().any(|line| line.contains("*** is strange")), "{all:#?}");
+        says_nothing_it_should_not(Fault::EchoesToken, &all);
+    }
+}
+
+#[tokio::test]
+async fn a_client_of_which_nothing_is_tried_is_bad_and_a_refused_secret_alone_is_nothing() {
+    for grants in [vec!["password"], vec!["implicit"], vec!["urn:x"], vec![]] {
+        let odd = Client {
+            grants: grants.into_iter().map(str::to_owned).collect(),
+            ..client("odd")
+        };
+        let (findings, _server) = findings(Fault::None, vec![odd]).await;
+        let all: Vec<_> = findings.iter().map(told).collect();
+        assert!(!all.iter().any(|line| line.contains("wrong-secret")), "{all:#?}");
+        assert!(all.iter().any(|line| line.starts_with("bad client:odd: ")), "{all:#?}");
     }
 }
 
@@ -238,18 +291,6 @@ async fn what_can_not_be_seen_is_said_and_is_no_failure() {
     assert!(
         line.starts_with("doubtful") && line.contains("`introspect = true`"),
         "{line}"
-    );
-    let odd = Client {
-        grants: vec!["password".to_owned()],
-        secret: None,
-        ..client("odd")
-    };
-    let (nothing, _server) = findings(Fault::None, vec![odd]).await;
-    assert!(
-        nothing
-            .iter()
-            .map(told)
-            .any(|line| line.starts_with("doubtful client:odd: nothing is tried"))
     );
 }
 

@@ -89,6 +89,7 @@ fn discovery(fault: Fault) -> Value {
     });
     match fault {
         Fault::LacksMetadata => drop(document.as_object_mut().expect("an object").remove("jwks_uri")),
+        Fault::RawMember => document[format!("{}\u{1b}[31m\nred_endpoint", "x".repeat(2000))] = json!("none"),
         Fault::ForeignEndpoint => document["token_endpoint"] = json!("http://10.0.0.1:8080/token"),
         _ => {}
     }
@@ -153,6 +154,13 @@ fn token(question: &Question<'_>, fault: Fault) -> Response<String> {
     if field("grant_type").is_none() {
         return error(400, "invalid_request");
     }
+    if fault == Fault::SecretAtTheCut {
+        let description = format!("{}{SECRET}", "x".repeat(285));
+        return json_of(
+            400,
+            &json!({ "error": "invalid_scope", "error_description": description }),
+        );
+    }
     if fault == Fault::LazyClient {
         return error(400, "invalid_client_metadata");
     }
@@ -168,7 +176,7 @@ fn token(question: &Question<'_>, fault: Fault) -> Response<String> {
         _ => jwt(&id, fault),
     };
     json_of(
-        200,
+        if fault == Fault::TokenWith201 { 201 } else { 200 },
         &json!({ "access_token": token, "token_type": "Bearer", "expires_in": 300 }),
     )
 }
@@ -204,6 +212,17 @@ fn introspect(question: &Question<'_>, fault: Fault) -> Response<String> {
     if !right {
         return error(401, "invalid_client");
     }
+    if fault == Fault::EchoesToken {
+        let mut pairs = form_urlencoded::parse(question.form.as_bytes());
+        let token = pairs
+            .find(|(name, _)| name == "token")
+            .map(|(_, token)| token.into_owned());
+        let description = format!("{} is strange", token.unwrap_or_default());
+        return json_of(
+            400,
+            &json!({ "error": "invalid_request", "error_description": description }),
+        );
+    }
     if fault == Fault::MayNotIntrospect {
         return error(403, "unauthorized_client");
     }
@@ -230,6 +249,7 @@ fn authorize(question: &Question<'_>, fault: Fault) -> Response<String> {
     };
     match (taken, fault) {
         (true, Fault::ErrorRedirect) => to(&format!("{uri}?error=invalid_scope&state=iamship")),
+        (true, Fault::RawError) => to(&format!("{uri}?error=in%1B%5B31mvalid%0Ascope{}", "x".repeat(2000))),
         (true, Fault::OpenRedirect) if !own => to(&format!("{uri}?error=login_required")),
         (true, _) => to("/interaction/hkIjPemdWusrg7AzV1ievZ?code=hidden"),
         (false, _) => text(400, "text/html", "<h1>redirect_uri is not registered</h1>"),

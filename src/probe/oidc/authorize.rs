@@ -42,12 +42,12 @@ async fn is_accepted(asked: &Asked<'_>, client: &Client, uri: &str) -> Result<St
     let error = error_of(&location);
     match error {
         Some(error) if !HARMLESS.contains(&error.as_str()) => {
-            let came = format!("HTTP {} with the error `{error}`", answer.status);
-            Err(answer.miss(asked.prober.hide(&came), &expected))
+            let error = asked.prober.line(&error, 80);
+            Err(answer.miss(format!("HTTP {} with the error `{error}`", answer.status), &expected))
         }
         _ => Ok(asked
             .prober
-            .hide(&format!("`{uri}`: on to {}", without_ids(location.path())))),
+            .line(&format!("`{uri}`: on to {}", without_ids(location.path())), 300)),
     }
 }
 

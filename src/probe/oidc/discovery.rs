@@ -6,7 +6,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::Provider;
-use crate::probe::http::{Question, one_line};
+use crate::probe::http::Question;
 use crate::probe::{Finding, Miss, Prober};
 
 const PATH: &str = "/.well-known/openid-configuration";
@@ -59,7 +59,7 @@ pub(super) async fn read(prober: &Prober, provider: &Provider) -> Result<Metadat
     let Some(url) = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.query().is_none()) else {
         return Err(Miss {
             asked: "`[oidc] issuer`".to_owned(),
-            came: format!("`{}`", prober.hide(&one_line(issuer, 200))),
+            came: format!("`{}`", prober.line(issuer, 200)),
             expected: "an http or https address without a query".to_owned(),
         });
     };
@@ -72,7 +72,7 @@ pub(super) async fn read(prober: &Prober, provider: &Provider) -> Result<Metadat
     };
     let told = document.get("issuer").and_then(Value::as_str).unwrap_or_default();
     if told != issuer {
-        let told = prober.hide(&one_line(told, 200));
+        let told = prober.line(told, 200);
         return Err(answer.miss(
             format!("issuer `{told}`"),
             &format!("issuer `{issuer}`, the same in every character"),
@@ -108,7 +108,7 @@ async fn check(prober: &Prober, provider: &Provider, metadata: &Metadata) -> Res
         if metadata.path(name).is_none() {
             return Err(Miss {
                 asked: "the discovery document".to_owned(),
-                came: format!("`{name}` {}", prober.hide(&one_line(&value.to_string(), 200))),
+                came: format!("`{}` {}", prober.line(name, 80), prober.line(&value.to_string(), 200)),
                 expected: format!(
                     "an address under the issuer's own, `{}`",
                     metadata.origin.ascii_serialization()

@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use super::token::MADE_UP;
 use super::{Asked, Client, client};
-use crate::probe::http::one_line;
 use crate::probe::{Finding, Found, Miss};
 
 const ENDPOINT: &str = "introspection_endpoint";
@@ -54,7 +53,7 @@ async fn introspect(asked: &Asked<'_>, by: &Client, path: String, owner: &Client
     }
     // Whether a client may ask is a setting of many servers, and nobody said that this one may.
     if by.introspect.is_none() && matches!(answer.status, 400 | 401 | 403) {
-        let told = asked.prober.told(&answer);
+        let told = asked.prober.told_without_tokens(&answer, Some(token));
         return Ok(Found::Doubtful(format!(
             "`{}` may not ask ({told}): give a client that may `introspect = true`",
             by.id
@@ -62,8 +61,7 @@ async fn introspect(asked: &Asked<'_>, by: &Client, path: String, owner: &Client
     }
     let document = answer.json().filter(|_| answer.status == 200);
     let Some(document) = document else {
-        // The server may repeat the token in its complaint.
-        let came = asked.prober.told(&answer).replace(token, "***");
+        let came = asked.prober.told_without_tokens(&answer, Some(token));
         return Err(answer.miss(came, &expected));
     };
     if document.get("active") != Some(&Value::Bool(true)) {
@@ -73,7 +71,7 @@ async fn introspect(asked: &Asked<'_>, by: &Client, path: String, owner: &Client
         Some(id) if id == owner.id => Ok(Found::Good(format!("active, asked by `{}`", by.id))),
         None => Ok(Found::Doubtful("active, without a `client_id`".to_owned())),
         Some(other) => {
-            let other = asked.prober.hide(&one_line(other, 80));
+            let other = asked.prober.line(other, 80);
             Err(answer.miss(format!("the client `{other}`"), &expected))
         }
     }
@@ -94,7 +92,7 @@ async fn try_made_up(asked: &Asked<'_>, client: &Client) -> Result<String, Miss>
         Some(Value::Bool(false)) => Ok("it may ask what a token is".to_owned()),
         Some(_) => Err(answer.miss("`active` is not false", expected)),
         None => {
-            let came = asked.prober.told(&answer);
+            let came = asked.prober.told_without_tokens(&answer, None);
             Err(answer.miss(came, expected))
         }
     }

@@ -127,7 +127,7 @@ async fn keys(prober: &Prober, provider: &Provider, metadata: &Metadata) -> Resu
                 ));
             }
             Some(kid) if keys[..index].iter().any(|other| other.kid.as_ref() == Some(kid)) => {
-                let kid = prober.hide(&one_line(kid, 80));
+                let kid = prober.line(kid, 80);
                 return Err(answer.miss(
                     format!("two keys with the `kid` `{kid}`"),
                     "a `kid` of its own on each key",
@@ -143,7 +143,7 @@ fn key(prober: &Prober, answer: &Answer, index: usize, member: &Value) -> Result
     let text = |field: &str| member.get(field).and_then(Value::as_str);
     let number = index + 1;
     let name = match text("kid") {
-        Some(kid) => format!("key `{}`", prober.hide(&one_line(kid, 80))),
+        Some(kid) => format!("key `{}`", prober.line(kid, 80)),
         None => format!("key {number}"),
     };
     let bad = |(what, expected): Fault| answer.miss(format!("{name} {what}"), expected);

@@ -13,7 +13,7 @@ mod token;
 use futures::future::join_all;
 use secrecy::SecretString;
 
-use super::{Door, Finding, Prober};
+use super::{Door, Finding, Miss, Prober};
 use crate::project::{Authentication, CLIENT_CREDENTIALS};
 
 pub(in crate::probe) use discovery::Metadata;
@@ -96,7 +96,10 @@ impl Asked<'_> {
         {
             findings.push(token::recognised(self, client).await);
         }
-        if client.secret.is_some() && !client.grants.is_empty() {
+        // That a wrong secret is refused says something only of a client that the right one lets in: one that nobody
+        // knows is refused in the same words.
+        let is_let_in = !findings.is_empty() || client.introspect == Some(true);
+        if client.secret.is_some() && !client.grants.is_empty() && is_let_in {
             findings.push(token::wrong_secret(self, client).await);
         }
         if client.introspect == Some(true) && !client.has_grant(CLIENT_CREDENTIALS) {
@@ -109,12 +112,12 @@ impl Asked<'_> {
             findings.push(authorize::foreign_refused(self, client, uri).await);
         }
         if findings.is_empty() {
-            findings.push(Finding {
-                name: format!("client:{}", client.id),
-                found: super::Found::Doubtful(
-                    "nothing is tried of it: it has no grant that a program can use".to_owned(),
-                ),
-            });
+            let miss = Miss {
+                asked: "nothing".to_owned(),
+                came: "no answer about this client".to_owned(),
+                expected: "a grant that a program can use, `redirect-uris`, or `introspect = true`".to_owned(),
+            };
+            findings.push(Finding::new(format!("client:{}", client.id), Err(miss)));
         }
         findings
     }

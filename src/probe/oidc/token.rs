@@ -39,7 +39,7 @@ async fn get(asked: &Asked<'_>, client: &Client) -> Result<(Answer, String), Mis
     let question = question(asked, client, client.secret.as_ref(), CLIENT_CREDENTIALS)?;
     let answer = asked.prober.ask(&asked.provider.door, question, expected).await?;
     if answer.status != 200 {
-        let came = asked.prober.told(&answer);
+        let came = asked.prober.told_without_tokens(&answer, None);
         return Err(answer.miss(came, expected));
     }
     // A good answer holds a token: nothing of it is told.
@@ -99,11 +99,11 @@ fn look(asked: &Asked<'_>, client: &Client, answer: &Answer, token: &str) -> Res
     let issuer = &asked.provider.issuer;
     let claim = |field: &str| claims.get(field).and_then(Value::as_str);
     if claim("iss") != Some(issuer) {
-        let told = asked.prober.hide(&one_line(claim("iss").unwrap_or("none"), 200));
+        let told = asked.prober.line(claim("iss").unwrap_or("none"), 200);
         return Err(answer.miss(format!("a JWT of the issuer `{told}`"), &format!("of `{issuer}`")));
     }
     if let Some(other) = claim("client_id").filter(|other| *other != client.id) {
-        let other = asked.prober.hide(&one_line(other, 80));
+        let other = asked.prober.line(other, 80);
         return Err(answer.miss(
             format!("a JWT for the client `{other}`"),
             &format!("for `{}`", client.id),
@@ -140,7 +140,7 @@ fn verify(
             Err(error) => because = Some(error),
         }
     }
-    let kid = asked.prober.hide(&one_line(kid.unwrap_or("none"), 80));
+    let kid = asked.prober.line(kid.unwrap_or("none"), 80);
     let came = match because {
         None => format!("a JWT by the key `{kid}` with {named}, which is not in the key set"),
         Some(error) => format!("a JWT by the key `{kid}` that does not hold: {error}"),
@@ -178,7 +178,7 @@ async fn try_made_up(asked: &Asked<'_>, client: &Client, grant: &str) -> Result<
     let expected = "`invalid_grant`, for the code was made up";
     let question = question(asked, client, client.secret.as_ref(), grant)?;
     let answer = asked.prober.ask(&asked.provider.door, question, expected).await?;
-    let told = asked.prober.told(&answer);
+    let told = asked.prober.told_without_tokens(&answer, None);
     match (answer.status, answer.oauth_error()) {
         (400..500, Some((error, _))) if error == "invalid_grant" => {
             Ok(Found::Good(format!("the server knows it, and its `{grant}` grant")))
@@ -209,7 +209,7 @@ async fn refuse_wrong_secret(asked: &Asked<'_>, client: &Client) -> Result<Strin
         (401, None) => Ok("refused".to_owned()),
         (200, _) => Err(answer.miss("HTTP 200: a token, with a wrong secret", expected)),
         _ => {
-            let came = asked.prober.told(&answer);
+            let came = asked.prober.told_without_tokens(&answer, None);
             Err(answer.miss(came, expected))
         }
     }

@@ -78,12 +78,18 @@ fn read_project(root: &Root, problems: &Problems) -> Option<Project> {
     let known = test_settings::Known {
         server: server.as_ref(),
         is_provider: file.get("oidc").is_some(),
+        // What is wrong with an `[oidc]` that can't be read is told already.
+        has_clients: oidc.as_ref().is_none_or(|oidc| !oidc.clients.is_empty()),
     };
     let stages = stages::read(root, &file, &default, &signing, &mut insecure, known);
     if let Some(server) = &server {
         problems.extend(run::port_problems(server, &stages));
         problems.extend(protect::problems(server, &stages));
     }
+    problems.extend(
+        oidc.as_ref()
+            .and_then(|oidc| test_settings::untested_provider(oidc, &stages)),
+    );
     file.finish();
 
     Some(Project {

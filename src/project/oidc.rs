@@ -7,11 +7,12 @@ use crate::profile::{ParameterName, ServerProfile};
 /// The grant of clients that act for themselves.
 pub const CLIENT_CREDENTIALS: &str = "client_credentials";
 const AUTHORIZATION_CODE: &str = "authorization_code";
+const REFRESH_TOKEN: &str = "refresh_token";
 /// Grants that have short names; others are URNs.
 const GRANTS: &[&str] = &[
     CLIENT_CREDENTIALS,
     AUTHORIZATION_CODE,
-    "refresh_token",
+    REFRESH_TOKEN,
     "implicit",
     "password",
 ];
@@ -47,6 +48,14 @@ pub struct OidcClient {
 }
 
 impl OidcClient {
+    /// Whether a test can find out that the server knows it: by a token, a code that was made up, an address to send
+    /// people back to, or a question about a token.
+    pub fn can_be_tried(&self) -> bool {
+        let tried = [CLIENT_CREDENTIALS, AUTHORIZATION_CODE, REFRESH_TOKEN];
+        let has_grant = tried.iter().any(|grant| self.has_grant(grant));
+        has_grant || !self.redirect_uris.is_empty() || self.introspect == Some(true)
+    }
+
     /// Whether it uses a grant.
     pub fn has_grant(&self, grant: &str) -> bool {
         self.grants.iter().any(|own| own == grant)
@@ -215,6 +224,11 @@ fn check(table: &Table<'_>, client: &OidcClient) {
         (None, Authentication::None) if client.has_grant(CLIENT_CREDENTIALS) => (
             format!("client `{id}` has no `secret`, and `{CLIENT_CREDENTIALS}` needs one"),
             "name the parameter that holds it: `secret = \"WEB_CLIENT_SECRET\"`; a public client has `redirect-uris`",
+        ),
+        _ if !client.can_be_tried() => (
+            format!("nothing of client `{id}` can be tried"),
+            "give it `redirect-uris`, a grant that needs no person, or `introspect = true`; a client that no test acts as \
+             is left out here",
         ),
         _ => return,
     };

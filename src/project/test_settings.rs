@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::oidc;
+use super::oidc::{self, OidcSettings};
 use super::quantity::Patience;
 use super::read::{Problems, Table, Value, listed};
-use super::{CommandLine, ProgramSuite, TestKind, TestSettings};
+use super::{CommandLine, ProgramSuite, Stage, TestKind, TestSettings};
 use crate::diagnostic::{Code, Diagnostic, Span, nearest};
 use crate::profile::{
     self, BOOT, OIDC, Probe, ServerProfile, is_suite_name, path_problem, pattern_problem, pointer_problem,
@@ -24,6 +24,8 @@ pub(super) struct Known<'a> {
     pub(super) server: Option<&'a ServerProfile>,
     /// Whether there is an `[oidc]`.
     pub(super) is_provider: bool,
+    /// Whether it has a client.
+    pub(super) has_clients: bool,
 }
 
 pub(super) fn read(table: &Table<'_>, known: Known<'_>) -> TestSettings {
@@ -37,10 +39,14 @@ pub(super) fn read(table: &Table<'_>, known: Known<'_>) -> TestSettings {
     let named = test.get("suite");
     let suites = named.map(|value| suites(value, kind)).unwrap_or_default();
     let patience = test.get("timeout").and_then(|value| value.parse::<Patience>());
-    let probes = probes(&test, known.server);
-    let programs = programs(&test);
+    let listed = Listed::of(kind, &suites);
+    let probes = probes(&test, known.server, &listed);
+    let programs = programs(&test, &listed);
     match kind {
-        TestKind::Static => refuse_without_engine(&test),
+        TestKind::Static => {
+            refuse_without_engine(&test);
+            refuse_suites_of_a_server(&suites, known.server, test.problems());
+        }
         TestKind::Engine => {
             let own = OwnSuites {
                 probes: &probes,
@@ -129,6 +135,13 @@ impl OwnSuites<'_> {
     /// A suite that nothing runs would be an empty one, and an empty one passes.
     fn check(&self, name: &str, span: &Span, problems: &Problems) {
         let names = self.names();
+        if name == OIDC && self.known.is_provider && !self.known.has_clients {
+            let diagnostic = Diagnostic::new(Code::ProjectInvalid, "suite `oidc` has no client to try");
+            let help =
+                "write `[[oidc.client]]`, `id = \"web\"`, `redirect-uris = [\"https://web.example.com/callback\"]`";
+            problems.push(diagnostic.at(span.clone(), "").help(help));
+            return;
+        }
         // Without a profile nobody knows what it probes.
         if names.contains(&name) || self.known.server.is_none() {
             return;
@@ -162,7 +175,70 @@ fn refuse_without_engine(test: &Table<'_>) {
     }
 }
 
-fn probes(test: &Table<'_>, server: Option<&ServerProfile>) -> Vec<Probe> {
+/// A static test starts nothing, and what it signs must not read as if it had.
+fn refuse_suites_of_a_server(suites: &[(String, Span)], server: Option<&ServerProfile>, problems: &Problems) {
+    let probed = |name: &str| {
+        let mut probes = server.into_iter().flat_map(|server| &server.probes);
+        probes.any(|probe| probe.suite == name)
+    };
+    for (name, span) in suites {
+        if [BOOT, OIDC].contains(&name.as_str()) || probed(name) {
+            let message = format!("suite `{name}` needs a server that runs, and a static test starts none");
+            let diagnostic = Diagnostic::new(Code::ProjectInvalid, message).at(span.clone(), "");
+            problems.push(diagnostic.help("write `kind = \"engine\"`"));
+        }
+    }
+}
+
+/// The suites that an engine's test runs; none for a static test, whose probes and programs are refused as they are.
+struct Listed<'a>(Option<Vec<&'a str>>);
+
+impl<'a> Listed<'a> {
+    fn of(kind: TestKind, suites: &'a [(String, Span)]) -> Self {
+        let names = suites.iter().map(|(name, _)| name.as_str());
+        Self(match kind {
+            TestKind::Static => None,
+            TestKind::Engine if suites.is_empty() => Some(vec![BOOT]),
+            TestKind::Engine => Some(names.collect()),
+        })
+    }
+
+    /// What stands in a suite that is not listed would never run, and nobody would hear of it.
+    fn check(&self, name: &str, span: Span, problems: &Problems) {
+        let Some(listed) = self.0.as_ref().filter(|listed| !listed.contains(&name)) else {
+            return;
+        };
+        let all = listed.iter().chain([&name]).map(|name| format!("\"{name}\""));
+        let help = format!("add it: `suite = [{}]`", all.collect::<Vec<_>>().join(", "));
+        let message = format!("no test runs suite `{name}`");
+        problems.push(Diagnostic::new(Code::ProjectInvalid, message).at(span, "").help(help));
+    }
+}
+
+/// Clients, or a provider, that no stage's test looks at.
+pub(super) fn untested_provider(oidc: &OidcSettings, stages: &[Stage]) -> Option<Diagnostic> {
+    let mut in_engine = stages.iter().filter(|stage| stage.test.kind == TestKind::Engine);
+    let problem = |message: &str, help: &str| {
+        let diagnostic = Diagnostic::new(Code::ProjectInvalid, message).at(oidc.issuer.span.clone(), "");
+        Some(diagnostic.help(help))
+    };
+    if in_engine.clone().next().is_none() {
+        return problem(
+            "no stage starts the server, so that nothing is known of the provider",
+            "write `test = { kind = \"engine\", suite = [\"boot\", \"oidc\"] }` in a stage",
+        );
+    }
+    let runs = |stage: &Stage| stage.test.suites.iter().any(|suite| suite == OIDC);
+    if !oidc.clients.is_empty() && !in_engine.any(runs) {
+        return problem(
+            "no stage tests these clients",
+            "add suite `oidc` to a stage: `suite = [\"boot\", \"oidc\"]`",
+        );
+    }
+    None
+}
+
+fn probes(test: &Table<'_>, server: Option<&ServerProfile>, listed: &Listed<'_>) -> Vec<Probe> {
     let items = test.get("probe").and_then(|value| value.list()).unwrap_or_default();
     let mut probes: Vec<Probe> = Vec::new();
     for item in &items {
@@ -171,6 +247,7 @@ fn probes(test: &Table<'_>, server: Option<&ServerProfile>) -> Vec<Probe> {
         };
         let span = table.span();
         let Some(probe) = probe(table, server) else { continue };
+        listed.check(&probe.suite, span.clone(), item.problems());
         let of_profile = server.into_iter().flat_map(|server| &server.probes);
         let same = |other: &&Probe| other.name == probe.name && other.suite == probe.suite;
         if probes.iter().chain(of_profile).find(same).is_some() {
@@ -252,7 +329,7 @@ fn json(table: &Table<'_>) -> BTreeMap<String, serde_json::Value> {
     json
 }
 
-fn programs(test: &Table<'_>) -> BTreeMap<String, ProgramSuite> {
+fn programs(test: &Table<'_>, listed: &Listed<'_>) -> BTreeMap<String, ProgramSuite> {
     let table = test.table("suites", "`[stage.test.suites]`");
     let mut programs = BTreeMap::new();
     for (name, span, value) in table.entries() {
@@ -265,7 +342,10 @@ fn programs(test: &Table<'_>) -> BTreeMap<String, ProgramSuite> {
             Some(message) => table
                 .problems()
                 .push(Diagnostic::new(Code::ProjectInvalid, message).at(span, "")),
-            None => programs.extend(program(&value).map(|program| (name.to_owned(), program))),
+            None => {
+                listed.check(name, span, table.problems());
+                programs.extend(program(&value).map(|program| (name.to_owned(), program)));
+            }
         }
     }
     programs

@@ -195,7 +195,11 @@ fn in_an_engine() -> Project {
         "name    = \"dev\"\n",
         "name    = \"dev\"\ntest    = { kind = \"engine\", suite = [\"boot\", \"oidc\"] }\n",
     );
-    project.append("iamship.toml", "\n[oidc]\nissuer = \"https://login.example.com\"\n");
+    let client = "[[oidc.client]]\nid = \"app\"\nredirect-uris = \"https://app.example.com/cb\"\n";
+    project.append(
+        "iamship.toml",
+        &format!("\n[oidc]\nissuer = \"https://login.example.com\"\n{client}"),
+    );
     project
 }
 

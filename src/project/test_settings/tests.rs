@@ -9,7 +9,7 @@ use crate::project::{Authentication, PROJECT_FILE, Project};
 const FULL: &str = r##"
 [stage.test]
 kind = "engine"
-suite = ["boot", "oidc", "e2e", "login"]
+suite = ["boot", "oidc", "e2e", "login", "slow"]
 timeout = "90s"
 
 [[stage.test.probe]]
@@ -57,7 +57,7 @@ fn load(text: &str) -> Result<Project, Vec<crate::diagnostic::Diagnostic>> {
 fn everything_that_can_be_said_is_understood() {
     let project = load(FULL).unwrap_or_else(|problems| panic!("{problems:#?}"));
     let test = &project.stages[0].test;
-    assert_eq!(test.suites, ["boot", "oidc", "e2e", "login"]);
+    assert_eq!(test.suites, ["boot", "oidc", "e2e", "login", "slow"]);
     assert_eq!(project.stages[0].leave.tests, test.suites);
     let [probe] = test.probes.as_slice() else {
         panic!("one probe")
@@ -109,6 +109,34 @@ const CASES: &[(&str, &str, Code, &str, &str)] = {
             Invalid,
             "[[stage.test.probe]]",
             "needs a server that runs",
+        ),
+        (
+            ", \"login\"",
+            "",
+            Invalid,
+            "[[stage.test.probe]]",
+            "no test runs suite `login`",
+        ),
+        (
+            ", \"slow\"",
+            "",
+            Invalid,
+            "slow",
+            "add it: `suite = [\"boot\", \"oidc\", \"e2e\", \"login\", \"slow\"]`",
+        ),
+        (
+            "\"oidc\", ",
+            "",
+            Invalid,
+            "\"#{BASE_URL}/oauth/v2/oauth-anonymous\"",
+            "no stage tests these clients",
+        ),
+        (
+            "introspect = true",
+            "grants = \"password\"",
+            Invalid,
+            "\"machine\"",
+            "nothing of client `machine` can be tried",
         ),
         (
             "port = \"runtime\"\npath",
@@ -267,6 +295,52 @@ fn the_suite_oidc_needs_an_issuer() {
     let found = load("[stage.test]\nkind = \"engine\"\nsuite = \"oidc\"\n").expect_err("refused");
     assert!(found[0].message.contains("needs to know the issuer"), "{found:#?}");
     assert!(found[0].help[0].contains("[oidc]"));
+}
+
+#[test]
+fn the_suite_oidc_needs_a_client() {
+    let text = "[stage.test]\nkind = \"engine\"\nsuite = \"oidc\"\n[oidc]\nissuer = \"https://a.example\"\n";
+    let found = load(text).expect_err("refused");
+    assert!(found[0].message.contains("no client"), "{found:#?}");
+    assert!(found[0].help[0].contains("[[oidc.client]]"), "{found:#?}");
+}
+
+#[test]
+fn a_static_test_has_no_suite_that_needs_a_server() {
+    for suite in ["boot", "oidc"] {
+        let found = load(&format!("test = {{ suite = \"{suite}\" }}\n")).expect_err(suite);
+        assert!(found[0].message.contains("needs a server that runs"), "{found:#?}");
+        assert_eq!(found[0].labels[0].span.text(), format!("\"{suite}\""));
+        assert_eq!(found[0].help, ["write `kind = \"engine\"`"]);
+    }
+    assert!(load("test = { suite = \"smoke\" }\n").is_ok());
+}
+
+#[test]
+fn a_static_test_has_no_suite_that_the_profile_probes() {
+    let folder = Folder::new();
+    folder.write(
+        "servers/own.toml",
+        "name = \"own\"\ntitle = \"Own\"\nformat = \"text\"\nports = [{ name = \"web\", port = 80 }]\n\
+         [config]\nfolder = \"/c\"\nuid = 1\ngid = 1\nreplace = true\nsubfolders = true\n\
+         [placeholder]\nopen = \"${\"\nclose = \"}\"\n\
+         [[probe]]\nname = \"up\"\nsuite = \"pages\"\nport = 80\npath = \"/\"\n",
+    );
+    let minimal = MINIMAL.replace("curity", "own");
+    folder.write(PROJECT_FILE, &format!("{minimal}test = {{ suite = \"pages\" }}\n"));
+    let found = Project::load(folder.path()).expect_err("refused");
+    assert!(found[0].message.contains("suite `pages` needs a server"), "{found:#?}");
+    // A stage need not run all that the profile offers.
+    folder.write(PROJECT_FILE, &format!("{minimal}test = {{ kind = \"engine\" }}\n"));
+    assert!(Project::load(folder.path()).is_ok());
+}
+
+#[test]
+fn a_provider_that_no_engine_starts_is_told() {
+    let found = load("[oidc]\nissuer = \"https://a.example\"\n").expect_err("refused");
+    assert!(found[0].message.contains("no stage starts the server"), "{found:#?}");
+    let text = "test = { kind = \"engine\" }\n[oidc]\nissuer = \"https://a.example\"\n";
+    assert!(load(text).is_ok(), "probes are asked as the issuer");
 }
 
 #[test]

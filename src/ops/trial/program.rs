@@ -1,6 +1,6 @@
 //! A suite that a program of the project's runs: it is told where the server is, and its JUnit report is read back.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -13,7 +13,8 @@ use super::health::{Ports, seconds};
 use super::log::Tail;
 use super::{Check, Trial, provider};
 use crate::ops::{OpsError, junit};
-use crate::project::{KeyReference, ProgramSuite, Project};
+use crate::project::{KeyReference, ProgramSuite, Project, SecretReference, TextSource, VaultLogin};
+use crate::values::Redactor;
 
 /// The largest report that is read: 64 MiB.
 const MAX_REPORT_BYTES: u64 = 64 << 20;
@@ -21,12 +22,16 @@ const MAX_REPORT_BYTES: u64 = 64 << 20;
 const MAX_OUTPUT_BYTES: usize = 64 << 10;
 /// How long the output of a program that has ended is read.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-/// Variables that are nobody's business but ours.
+/// Variables that are nobody's business but ours: who has them can sign, push, or read every stage's secrets.
 const OWN_SECRETS: &[&str] = &[
     "IAMSHIP_KEY_PASSWORD",
     "COSIGN_PASSWORD",
     "IAMSHIP_REGISTRY_PASSWORD",
     "IAMSHIP_FINGERPRINT_KEY",
+    "VAULT_TOKEN",
+    "BAO_TOKEN",
+    "VAULT_SECRET_ID",
+    "BAO_SECRET_ID",
 ];
 
 /// Runs it to its end, or to its deadline.
@@ -58,10 +63,15 @@ pub(super) async fn run(
         Err(_) => (None, group.written()),
     };
     drop(group);
-    let mut checks = read_report(trial, &report);
+    let hidden = Hidden::of(trial);
+    let mut checks = read_report(&hidden, &report);
     checks.extend(verdict(suite, program, ended, &checks));
     if checks.iter().any(Check::has_failed) {
-        tails.push(Tail::new(format!("suite `{suite}`"), &written, &trial.redactor));
+        tails.push(Tail::new(
+            format!("suite `{suite}`"),
+            &hidden.bytes(&written),
+            &trial.redactor,
+        ));
     }
     Ok(checks)
 }
@@ -77,7 +87,7 @@ fn command(trial: &Trial<'_>, program: &ProgramSuite, ports: &Ports, report: &Ut
         .args(&line.arguments)
         .current_dir(trial.root())
         .env_clear()
-        .envs(inherited(trial.context.environment, trial.context.project))
+        .envs(inherited(trial))
         .env("IAMSHIP_DIGEST", trial.digest.to_string())
         .env("IAMSHIP_STAGE", trial.stage.name.as_str())
         .env("IAMSHIP_JUNIT", report)
@@ -101,23 +111,60 @@ fn absolute(root: &Utf8Path) -> Utf8PathBuf {
     absolute.unwrap_or_else(|_| root.to_owned())
 }
 
-/// The environment without what only this program needs: a suite has no use for the signing key.
-fn inherited<'a>(
-    environment: &'a [(OsString, OsString)],
-    project: &'a Project,
-) -> impl Iterator<Item = (&'a OsString, &'a OsString)> {
-    let key = match &project.signing.key {
-        Some(KeyReference::Environment(name)) => Some(name.as_str()),
-        _ => None,
-    };
-    let is_ours = move |name: &OsString| {
-        name.to_str()
-            .is_some_and(|name| OWN_SECRETS.contains(&name) || Some(name) == key)
-    };
-    environment
-        .iter()
-        .filter(move |(name, _)| !is_ours(name))
-        .map(|(name, value)| (name, value))
+/// The environment without what only this program needs: a suite has no use for the signing key, for what opens the
+/// vault, or for other stages' secrets.
+fn inherited<'a>(trial: &Trial<'a>) -> impl Iterator<Item = (&'a OsString, &'a OsString)> {
+    let project = trial.context.project;
+    let all = trial.context.environment.iter().map(|(name, value)| (name, value));
+    all.filter(move |(name, _)| !is_ours(project, name))
+}
+
+fn is_ours(project: &Project, name: &OsStr) -> bool {
+    // What is not a text names none of them.
+    let Some(name) = name.to_str() else { return false };
+    let is_key = matches!(&project.signing.key, Some(KeyReference::Environment(key)) if key == name);
+    let mut sources = project.stages.iter().flat_map(|stage| &stage.secrets);
+    let holds_secret = sources
+        .any(|source| matches!(source, SecretReference::Environment(prefix) if name.starts_with(prefix.as_str())));
+    OWN_SECRETS.contains(&name) || is_key || holds_secret || opens_vault(&project.vault.login, name)
+}
+
+fn opens_vault(login: &VaultLogin, name: &str) -> bool {
+    let is_it = |source: &TextSource| matches!(source, TextSource::Variable(variable) if variable == name);
+    match login {
+        VaultLogin::Token | VaultLogin::Agent => false,
+        VaultLogin::TokenFrom(token) | VaultLogin::Jwt { token, .. } => is_it(token),
+        VaultLogin::AppRole { role_id, secret_id, .. } => is_it(role_id) || is_it(secret_id),
+    }
+}
+
+/// What must not stand in a program's output: the stage's secrets, and what was withheld, should it find that elsewhere.
+struct Hidden<'a> {
+    withheld: Redactor,
+    stage: &'a Redactor,
+}
+
+impl<'a> Hidden<'a> {
+    fn of(trial: &'a Trial<'_>) -> Self {
+        let project = trial.context.project;
+        let withheld = trial
+            .context
+            .environment
+            .iter()
+            .filter(|(name, _)| is_ours(project, name));
+        Self {
+            withheld: Redactor::new(withheld.filter_map(|(_, value)| value.to_str())),
+            stage: &trial.redactor,
+        }
+    }
+
+    fn bytes(&self, written: &[u8]) -> Vec<u8> {
+        self.stage.bytes(&self.withheld.bytes(written))
+    }
+
+    fn text(&self, text: &str) -> String {
+        self.stage.text(&self.withheld.text(text))
+    }
 }
 
 /// The issuer's port, else the first one.
@@ -130,14 +177,14 @@ fn base_url(trial: &Trial<'_>, ports: &Ports) -> Option<String> {
 }
 
 /// The tests of the report; nothing where the program wrote none.
-fn read_report(trial: &Trial<'_>, path: &Utf8Path) -> Vec<Check> {
+fn read_report(hidden: &Hidden<'_>, path: &Utf8Path) -> Vec<Check> {
     let Ok(metadata) = std::fs::metadata(path) else {
         return Vec::new();
     };
     let bad = |why: String| {
         vec![Check::failed(
             "report",
-            format!("its JUnit report can't be read: {}", trial.redactor.text(&why)),
+            format!("its JUnit report can't be read: {}", hidden.text(&why)),
         )]
     };
     if metadata.len() > MAX_REPORT_BYTES {
@@ -147,7 +194,7 @@ fn read_report(trial: &Trial<'_>, path: &Utf8Path) -> Vec<Check> {
     match read.and_then(|text| junit::read(&text)) {
         Err(why) => bad(why),
         Ok(report) => {
-            let name = |name: &String| trial.redactor.text(name);
+            let name = |name: &String| hidden.text(name);
             let failed = report.failed.iter().map(|test| Check::failed(name(test), "failed"));
             let passed = report.passed.iter().map(|test| Check::passed(name(test), "passed"));
             failed.chain(passed).collect()

@@ -151,7 +151,18 @@ impl Run {
         assert!(PROJECT.contains(from), "{from}");
         std::fs::write(self.root().join("iamship.toml"), PROJECT.replacen(from, to, 1)).expect("written");
         let project = Project::load(self.root()).unwrap_or_else(|problems| panic!("{problems:#?}"));
-        let environment = [("OWN", "1"), ("PATH", "/usr/bin:/bin"), ("IAMSHIP_KEY_PASSWORD", "no")];
+        let environment = [
+            ("OWN", "1"),
+            ("PATH", "/usr/bin:/bin"),
+            ("IAMSHIP_KEY_PASSWORD", "withheld-1"),
+            ("IAMSHIP_REGISTRY_PASSWORD", "withheld-2"),
+            ("VAULT_TOKEN", "withheld-3"),
+            ("BAO_TOKEN", "withheld-4"),
+            ("VAULT_SECRET_ID", "withheld-5"),
+            ("APPROLE", "withheld-6"),
+            ("PROD_DB_PASSWORD", "withheld-7"),
+            ("VAULT_ADDR", "https://vault.example.com"),
+        ];
         let environment = environment.map(|(name, text)| (name.into(), text.into()));
         let vault = Arc::new(crate::vault::Vault::new(
             project.vault.clone(),
@@ -436,7 +447,11 @@ async fn a_program_is_told_where_the_server_is_and_its_report_counts() {
         let mode: std::fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(&script, mode).expect("a mode");
     };
-    let suite = "suite = [\"smoke\"]\nsuites = { smoke = { run = \"exec:sh ./smoke.sh 'a b'\", timeout = \"1s\" } }";
+    let suite =
+        "suite = [\"smoke\", \"oidc\"]\nsuites = { smoke = { run = \"exec:sh ./smoke.sh 'a b'\", timeout = \"1s\" } }";
+    let elsewhere = "[vault.login]\nmethod = \"approle\"\nrole-id = \"r\"\nsecret-id = \"env:APPROLE\"\n\
+                     [[stage]]\nname = \"prod\"\nsecrets = [\"env:PROD_\"]";
+    let suite = &format!("{suite}\n{elsewhere}");
     let go = || run.go("suite = [\"boot\", \"oidc\"]", suite);
     written("env | sort >seen; echo \"$1\" >>seen; exit 0");
     let tried = go().await.expect("tried");
@@ -459,7 +474,10 @@ async fn a_program_is_told_where_the_server_is_and_its_report_counts() {
     ] {
         assert!(seen.contains(line), "{line} in {seen}");
     }
-    assert!(!seen.contains("PASSWORD") && !seen.contains(SECRET), "{seen}");
+    assert!(seen.contains("VAULT_ADDR=https://vault.example.com\n"), "{seen}");
+    assert!(!seen.contains("withheld") && !seen.contains(SECRET), "{seen}");
+    written("echo 'it read withheld-3 withheld-7 and withheld-6 elsewhere'; exit 1");
+    assert_eq!(log(&go().await.expect("tried")), "it read *** *** and *** elsewhere");
     written(
         "echo '<testsuite><testcase name=\"a\"/><testcase name=\"b\"><failure/></testcase></testsuite>' >$IAMSHIP_JUNIT; exit 1",
     );

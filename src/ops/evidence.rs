@@ -98,7 +98,8 @@ impl Reader<'_, '_> {
             return Ok((self.deep_enough(evidence).await?, Vec::new()));
         }
         // What runs without a record is judged too: then the gates say what it lacks.
-        let newest = from_state.moves.first().map(|entry| entry.digest);
+        let newest = from_state.moves.iter().find(|entry| entry.in_effect);
+        let newest = newest.map(|entry| entry.digest);
         let Some(newest) = newest.or(from_state.current) else {
             return Err(self.nothing_to_promote());
         };
@@ -111,7 +112,7 @@ impl Reader<'_, '_> {
             digest: newest,
             because,
         }];
-        for entry in &state.moves {
+        for entry in state.moves.iter().filter(|entry| entry.in_effect) {
             if passed_over.iter().any(|known| known.digest == entry.digest) {
                 continue;
             }

@@ -12,7 +12,7 @@ use crate::attest::predicate::{
 use crate::attest::{Predicate, Statement};
 use crate::image::{Digest, Location, Manifest, Tag};
 use crate::project::{Permission, Stage, StageName};
-use crate::promotion::{Agreement, Cleared, GateName, Listing, MoveKind, StageState, Verdict};
+use crate::promotion::{Agreement, Cleared, GateName, Listing, Move, MoveKind, StageState, Verdict};
 
 /// Why a stage may be moved. A promotion or rollback has passed its gates, and there is no other way to make one.
 pub(super) enum Authority<'a> {
@@ -80,6 +80,7 @@ impl MovePlan {
         let digest = manifest.digest();
         let cleared = authority.cleared();
         let cleared_hold = cleared.and_then(Cleared::cleared_hold);
+        let overridden_freeze = cleared.and_then(Cleared::overridden_freeze).map(str::to_owned);
         // A record that says this move already is taken up: one that was stopped half-way, or that has been done. Any
         // other move needs a record of its own.
         let is_whole = !matches!(state.agreement, Agreement::Unrecorded | Agreement::Broken);
@@ -89,7 +90,14 @@ impl MovePlan {
             .iter()
             .find(|entry| may_take_up && state.heads.contains(&entry.record) && entry.digest == digest)
             // Clearing its hold is another act than finishing it.
-            .filter(|entry| cleared_hold.is_none() || entry.kind != MoveKind::Rollback);
+            .filter(|entry| {
+                let clears = entry.kind != MoveKind::Rollback && entry.cleared_hold == cleared_hold;
+                cleared_hold.is_none() || clears
+            })
+            // So is going on in spite of a freeze, and the reason must be on record.
+            .filter(|entry| overridden_freeze.is_none() || entry.overridden_freeze.is_some())
+            // What comes only now has not run since it was first tried: where that counts, it is told anew.
+            .filter(|_| state.agreement != Agreement::Unfinished || stage.leave.soak.is_zero());
         let now = context.now();
         let newest = state.moves.iter().map(|entry| entry.at).max();
         // Histories are sorted by time: a clock that is behind must not put this move before older ones.
@@ -106,10 +114,13 @@ impl MovePlan {
             at: existing.map_or(at, |entry| entry.at),
             previous: state.heads.clone(),
             replaces: state.current,
-            immutable_tag: existing.map_or_else(|| immutable_tag(stage, listing, at), |entry| entry.tag.clone()),
+            immutable_tag: existing.map_or_else(
+                || immutable_tag(stage, listing, &state.moves, at),
+                |entry| entry.tag.clone(),
+            ),
             gates: cleared.map(|cleared| cleared.gates().to_vec()).unwrap_or_default(),
             cleared_hold,
-            overridden_freeze: cleared.and_then(Cleared::overridden_freeze).map(str::to_owned),
+            overridden_freeze,
             relied_on: Vec::new(),
             existing: existing.map(|entry| entry.record),
             attestations: None,
@@ -210,12 +221,13 @@ fn outcome((gate, verdict): &(GateName, Verdict)) -> GateOutcome {
     }
 }
 
-/// `<stage>-<UTC date>-<n>`, the first that is free.
-fn immutable_tag(stage: &Stage, listing: &Listing, at: Timestamp) -> Tag {
+/// `<stage>-<UTC date>-<n>`, the first that is free and that no move on record was to get.
+fn immutable_tag(stage: &Stage, listing: &Listing, moves: &[Move], at: Timestamp) -> Tag {
     let prefix = format!("{}-{}-", stage.name, at.strftime("%Y-%m-%d"));
     let taken = listing
         .tags()
         .iter()
+        .chain(moves.iter().map(|entry| &entry.tag))
         .filter_map(|tag| tag.as_str().strip_prefix(&prefix)?.parse::<u32>().ok());
     let number = taken.max().unwrap_or(0).saturating_add(1);
     #[expect(
@@ -235,6 +247,6 @@ mod tests {
         let tags = ["prod-2026-01-02-1", "prod-2026-01-02-9", "prod-2026-01-01-30", "prod"];
         let listing = Listing::new(tags.map(|tag| tag.parse().unwrap()));
         let stage = crate::ops::fixture::stage("prod");
-        assert_eq!(immutable_tag(&stage, &listing, at).as_str(), "prod-2026-01-02-10");
+        assert_eq!(immutable_tag(&stage, &listing, &[], at).as_str(), "prod-2026-01-02-10");
     }
 }

@@ -226,7 +226,7 @@ fn previous_good(moves: &[Move], current: Option<Digest>, rejected: &[Digest]) -
     let mut good: Vec<Digest> = Vec::new();
     // Older moves change nothing as long as all that is gone back to, or runs, came in these.
     let mut is_known = true;
-    for entry in moves.iter().rev() {
+    for entry in moves.iter().rev().filter(|entry| entry.in_effect) {
         let ran = good.iter().rposition(|digest| *digest == entry.digest);
         match (entry.kind, ran) {
             (MoveKind::Rollback, Some(position)) => good.truncate(position + 1),
@@ -270,6 +270,7 @@ mod tests {
             signer: String::new(),
             cleared_hold: None,
             overridden_freeze: None,
+            in_effect: true,
         });
         each.collect()
     }
@@ -316,6 +317,18 @@ mod tests {
         let [a, b, c] = ["a", "b", "c"].map(|name| Digest::of(name.as_bytes()));
         assert_eq!(previous_good(&moves, Some(c), &[b]), Back::To(a));
         assert_eq!(previous_good(&moves, Some(c), &[a, b]), Back::Guess(None));
+    }
+
+    #[test]
+    fn what_was_recorded_and_never_came_is_not_gone_to() {
+        let mut moves = moves(&[
+            ("c", MoveKind::Promote),
+            ("b", MoveKind::Promote),
+            ("a", MoveKind::Promote),
+        ]);
+        moves[1].in_effect = false;
+        let [a, c] = ["a", "c"].map(|name| Digest::of(name.as_bytes()));
+        assert_eq!(previous_good(&moves, Some(c), &[]), Back::To(a));
     }
 
     #[test]

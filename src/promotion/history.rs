@@ -40,9 +40,21 @@ pub struct Move {
     pub cleared_hold: Option<Digest>,
     /// Why it went on in spite of a freeze.
     pub overridden_freeze: Option<String>,
+    /// Whether the stage ever ran it, as far as can be told: a record is written before the tag is moved.
+    pub in_effect: bool,
 }
 
 impl Move {
+    /// Whether it is a rollback that took something away.
+    fn takes_back(&self) -> bool {
+        self.kind == MoveKind::Rollback && self.replaces.is_some_and(|replaced| replaced != self.digest)
+    }
+
+    /// Whether a hold that was there before it still is: it never happened, or put back what somebody had taken away.
+    fn keeps_holds(&self) -> bool {
+        !self.in_effect || self.kind == MoveKind::Rollback
+    }
+
     /// Whether a record is of this move.
     pub fn is_recorded_by(&self, record: &Digest) -> bool {
         self.record == *record || self.copies.contains(record)
@@ -140,22 +152,57 @@ impl StageState {
 
     /// The rollback that nothing has come after: what holds the stage until somebody names it.
     ///
-    /// Of moves that raced, the one that took effect tells. One that put back what somebody had taken away holds nothing.
+    /// Of moves that raced, the one that took effect tells. What never took effect, and what only put back what somebody
+    /// had taken away, leaves a hold as it was.
     pub fn hold(&self) -> Option<&Move> {
+        self.look_for_hold().0
+    }
+
+    /// Whether the moves that were read tell whether a hold is on.
+    pub(super) fn is_hold_known(&self) -> bool {
+        self.look_for_hold().1
+    }
+
+    fn look_for_hold(&self) -> (Option<&Move>, bool) {
+        let mut last = self.newest();
+        let mut is_known = true;
+        let mut seen: Vec<Digest> = Vec::new();
+        while !last.is_empty() {
+            if let Some(hold) = last.iter().find(|entry| entry.takes_back()) {
+                return (Some(hold), true);
+            }
+            let mut before: Vec<&Move> = Vec::new();
+            for entry in last.into_iter().filter(|entry| entry.keeps_holds()) {
+                for record in &entry.previous {
+                    match self.moves.iter().find(|other| other.is_recorded_by(record)) {
+                        Some(found) if seen.contains(&found.record) => {}
+                        Some(found) => {
+                            seen.push(found.record);
+                            before.push(found);
+                        }
+                        None => is_known = false,
+                    }
+                }
+            }
+            last = before;
+        }
+        (None, is_known)
+    }
+
+    /// The newest moves: of those that raced, the ones that took effect, if any did.
+    fn newest(&self) -> Vec<&Move> {
         let heads = || self.moves.iter().filter(|entry| self.heads.contains(&entry.record));
-        let newest = heads().max_by_key(|entry| entry.at)?;
+        let Some(newest) = heads().max_by_key(|entry| entry.at) else {
+            return Vec::new();
+        };
         let came_from = |other: &Move| {
             other.previous == newest.previous || other.previous.iter().any(|one| newest.previous.contains(one))
-        };
-        let took_back = |entry: &&Move| {
-            let is_back = entry.kind == MoveKind::Rollback;
-            is_back && entry.replaces.is_some_and(|replaced| replaced != entry.digest)
         };
         let newest = || heads().filter(|entry| entry.record == newest.record || came_from(entry));
         let in_effect = |entry: &&Move| Some(entry.digest) == self.current;
         match newest().any(|entry| in_effect(&entry)) {
-            true => newest().filter(in_effect).find(took_back),
-            false => newest().find(took_back),
+            true => newest().filter(in_effect).collect(),
+            false => newest().collect(),
         }
     }
 
@@ -163,7 +210,7 @@ impl StageState {
     pub fn was_taken_back(&self, digest: Digest) -> bool {
         let told = self.moves.iter().find_map(|entry| {
             let is_back = entry.kind == MoveKind::Rollback && entry.digest != digest && entry.replaces == Some(digest);
-            (is_back || entry.digest == digest).then_some(is_back)
+            (is_back || entry.in_effect && entry.digest == digest).then_some(is_back)
         });
         told.unwrap_or(false)
     }
@@ -175,14 +222,10 @@ impl StageState {
             is_recorded && entry.digest == digest
         });
         let mut long = SignedDuration::ZERO;
-        for (index, entry) in self
-            .moves
-            .iter()
-            .enumerate()
-            .filter(|(_, entry)| entry.digest == digest)
-        {
+        let moves: Vec<&Move> = self.moves.iter().filter(|entry| entry.in_effect).collect();
+        for (index, entry) in moves.iter().enumerate().filter(|(_, entry)| entry.digest == digest) {
             let is_open = open.is_some_and(|open| open.record == entry.record);
-            let next = index.checked_sub(1).map(|next| self.moves[next].at);
+            let next = index.checked_sub(1).map(|next| moves[next].at);
             let until = if is_open { Some(now) } else { next };
             let stretch = until.map_or(SignedDuration::ZERO, |until| until.duration_since(entry.at));
             long = long.saturating_add(stretch.max(SignedDuration::ZERO));
@@ -193,9 +236,26 @@ impl StageState {
         }
     }
 
-    /// Where the newest move to a digest stands (0 is newest), if it was read.
+    /// Where the newest move to a digest that took effect stands (0 is newest), if it was read.
     pub fn position(&self, digest: Digest) -> Option<usize> {
-        self.moves.iter().position(|entry| entry.digest == digest)
+        self.moves
+            .iter()
+            .position(|entry| entry.in_effect && entry.digest == digest)
+    }
+
+    /// Tells of each move whether it took effect: its immutable tag, which is written last, is there; or the stage runs
+    /// it; or whoever came next saw that it did.
+    pub(super) fn mark(&mut self, is_finished: impl Fn(&Move) -> bool) {
+        let runs = self.current_move().map(|entry| entry.record);
+        let was_seen = |entry: &Move| {
+            let mut next = self.moves.iter().filter(|next| next.replaces == Some(entry.digest));
+            next.any(|next| next.previous.iter().any(|record| entry.is_recorded_by(record)))
+        };
+        let told = |entry: &Move| is_finished(entry) || runs == Some(entry.record) || was_seen(entry);
+        let told: Vec<bool> = self.moves.iter().map(told).collect();
+        for (entry, told) in self.moves.iter_mut().zip(told) {
+            entry.in_effect = told;
+        }
     }
 }
 
@@ -284,5 +344,72 @@ mod tests {
         state.heads = vec![next.record, second.record];
         state.moves.insert(0, next);
         assert!(!state.is_raced());
+    }
+
+    /// prod was rolled back from `bad` to `old`, and a promotion of `next` that names that is on record.
+    fn cleared() -> StageState {
+        let back = Move {
+            kind: MoveKind::Rollback,
+            replaces: Some(digest("bad")),
+            ..moved("prod", "old", 3)
+        };
+        let next = Move {
+            previous: vec![back.record],
+            replaces: Some(digest("old")),
+            cleared_hold: Some(back.record),
+            ..moved("prod", "next", 4)
+        };
+        StageState {
+            name: "prod".parse().unwrap(),
+            current: Some(digest("old")),
+            heads: vec![next.record],
+            moves: vec![next, back],
+            agreement: Agreement::Unfinished,
+            ignored: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_move_that_never_happened_clears_no_hold() {
+        let mut state = cleared();
+        let back = state.moves[1].tag.clone();
+        state.mark(|entry| entry.tag == back);
+        assert_eq!(state.hold().map(|hold| hold.digest), Some(digest("old")));
+        state.mark(|_| true);
+        assert_eq!(state.hold(), None);
+        // Where the rollback was not read, nobody can tell.
+        let mut state = cleared();
+        state.moves.truncate(1);
+        state.mark(|_| false);
+        assert!(!state.is_hold_known());
+        state.mark(|_| true);
+        assert!(state.is_hold_known());
+    }
+
+    #[test]
+    fn putting_back_what_was_taken_away_keeps_the_hold() {
+        let mut state = cleared();
+        for replaces in [None, Some(digest("old"))] {
+            state.moves[0] = Move {
+                kind: MoveKind::Rollback,
+                replaces,
+                previous: vec![state.moves[1].record],
+                ..moved("prod", "old", 4)
+            };
+            state.heads = vec![state.moves[0].record];
+            assert_eq!(state.hold().map(|hold| hold.record), Some(state.moves[1].record));
+        }
+    }
+
+    #[test]
+    fn what_never_happened_is_no_time_in_the_stage() {
+        let mut state = cleared();
+        state.moves[0].in_effect = false;
+        let now = state.moves[0].at + SignedDuration::from_secs(60);
+        assert_eq!(state.ran(digest("next"), now).long, SignedDuration::ZERO);
+        assert_eq!(state.position(digest("next")), None);
+        assert_eq!(state.ran(digest("old"), now).long, SignedDuration::ZERO);
+        state.agreement = Agreement::Recorded;
+        assert_eq!(state.ran(digest("old"), now).long, SignedDuration::from_secs(61));
     }
 }

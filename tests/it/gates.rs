@@ -119,6 +119,51 @@ fn the_stages_after_are_not_held() {
     assert_eq!(project.json("promote staging prod", 0)["digest"], a.as_str());
 }
 
+/// The record comes before the tag: a promotion that was stopped between them, or put back, is on record as the newest.
+#[test]
+fn a_promotion_that_never_took_effect_clears_no_hold() {
+    let (project, [a, _, _]) = three();
+    let back = project.json("rollback staging", 0);
+    project.change_configuration("d");
+    project.build();
+    project.test("dev");
+    let done = project.json(
+        &format!("promote dev staging --clear-hold {}", text(&back["record"])),
+        0,
+    );
+    let store = project.store();
+    let (tags, digest) = (store.tags(), text(&done["digest"]));
+    let immutable = tags
+        .iter()
+        .filter(|(tag, to)| tag.starts_with("staging-") && **to == digest)
+        .map(|(tag, _)| tag.clone());
+    let immutable: Vec<String> = immutable.collect();
+    store.remove_tags(|tag| immutable.iter().any(|name| name == tag));
+    store.set_tag("staging", &a);
+    project.change_configuration("e");
+    project.build();
+    project.test("dev");
+    let held = project.json("promote dev staging", 1);
+    assert_eq!(Project::held(&held), ["held"]);
+    assert!(help(&held, "held").ends_with(&format!("--clear-hold {}", text(&back["record"]))));
+    let never = project.json(&format!("rollback staging --to {digest}"), 1);
+    assert!(Project::held(&never).contains(&"order".to_owned()), "{never}");
+}
+
+#[test]
+fn putting_back_a_tag_that_was_taken_away_keeps_the_hold() {
+    let (project, [a, _, _]) = three();
+    let back = project.json("rollback staging", 0);
+    project.store().remove_tags(|tag| tag == "staging");
+    // Also where it is promoted instead: that can't take the rollback's record up, and so is held.
+    let held = project.json(&format!("promote dev staging --digest {a} --allow-older"), 1);
+    assert!(Project::held(&held).contains(&"unchanged".to_owned()), "{held}");
+    assert_eq!(project.json("rollback staging", 0)["digest"], a.as_str());
+    let held = project.json("promote dev staging", 1);
+    assert_eq!(Project::held(&held), ["held"]);
+    assert!(help(&held, "held").ends_with(&format!("--clear-hold {}", text(&back["record"]))));
+}
+
 // --- soak and freeze
 
 #[test]

@@ -28,6 +28,7 @@ pub(in crate::promotion) fn moved(stage: &str, name: &str, second: i64) -> Move 
         signer: "keys/iamship.pub".into(),
         cleared_hold: None,
         overridden_freeze: None,
+        in_effect: true,
     }
 }
 

@@ -1,6 +1,7 @@
 //! `held`: a stage that was rolled back gets nothing new before somebody names the rollback.
 
 use super::super::evidence::Request;
+use super::super::history::Agreement;
 use super::{Evidence, Verdict};
 
 pub(super) fn ask(evidence: &Evidence) -> Verdict {
@@ -16,7 +17,15 @@ pub(super) fn ask(evidence: &Evidence) -> Verdict {
         return Verdict::pass(format!("{told}; that hold is cleared"));
     }
     if hold.digest == evidence.candidate.digest {
-        return Verdict::pass(format!("{told}, to this digest; the hold stays"));
+        // Only where the rollback's own record is taken up: another promotion would be the end of its hold.
+        let is_whole = !matches!(evidence.to.agreement, Agreement::Unrecorded | Agreement::Broken);
+        if is_whole && evidence.to.heads.contains(&hold.record) {
+            return Verdict::pass(format!("{told}, to this digest; the hold stays"));
+        }
+        return Verdict::hold(
+            format!("{told}, to this digest, and its record can't be taken up"),
+            format!("iamship rollback {stage} --to {}", hold.digest),
+        );
     }
     let clearing = Request {
         clear_hold: Some(hold.record),
@@ -94,6 +103,9 @@ mod tests {
         evidence.candidate.digest = digest("old");
         assert!(ask(&evidence).because().ends_with("the hold stays"));
         assert_eq!(evidence.cleared_hold(), None);
+        // No record can be taken up: a new promotion would end the hold.
+        evidence.to.agreement = Agreement::Unrecorded;
+        assert!(ask(&evidence).is_hold());
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub(super) fn ask_ran_before(evidence: &Evidence) -> Verdict {
         .to
         .moves
         .iter()
-        .find(|entry| entry.digest == evidence.candidate.digest)
+        .find(|entry| entry.in_effect && entry.digest == evidence.candidate.digest)
     {
         Some(entry) => Verdict::pass(format!("it came to `{stage}` {}", entry.at)),
         None => Verdict::hold(
@@ -77,6 +77,8 @@ mod tests {
     #[test]
     fn a_digest_that_was_never_in_the_stage_holds() {
         let mut evidence = evidence();
+        evidence.from.moves[0].in_effect = false;
+        assert!(ask(&evidence).is_hold());
         evidence.candidate.digest = digest("another");
         assert!(ask(&evidence).is_hold());
     }
@@ -87,5 +89,7 @@ mod tests {
         assert!(ask_ran_before(&evidence).is_hold());
         evidence.to.moves.push(moved("prod", "new", 1));
         assert!(!ask_ran_before(&evidence).is_hold());
+        evidence.to.moves[1].in_effect = false;
+        assert!(ask_ran_before(&evidence).is_hold(), "it was recorded and never came");
     }
 }

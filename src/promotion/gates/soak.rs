@@ -12,7 +12,10 @@ pub(super) fn ask(evidence: &Evidence) -> Verdict {
     }
     let asked = SignedDuration::try_from(evidence.soak).unwrap_or(SignedDuration::MAX);
     let latest = evidence.now.saturating_add(MAX_AHEAD).unwrap_or(evidence.now);
-    let came = from.moves.iter().find(|entry| entry.digest == digest);
+    let came = from
+        .moves
+        .iter()
+        .find(|entry| entry.in_effect && entry.digest == digest);
     if let Some(came) = came.filter(|came| came.at > latest) {
         return Verdict::hold(
             format!("it came to `{stage}` at {}, later than now", came.at),

@@ -1,4 +1,4 @@
-//! A rejection that came while a stage was moved: the judge saw none, and the tags are written. They are put back.
+//! A rejection, or a failed test, that came while a stage was moved: the judge saw none, and the tags are written. They are put back.
 //!
 //! It is looked for in the listing that settles races, which is read after the tags were written: no further request,
 //! but for an image that came from another repository, whose list is read once more.
@@ -9,9 +9,10 @@ use super::stage_move::{Overtaken, Place};
 use super::view::View;
 use super::{Context, Event, OpsError};
 use crate::attest::RecordKind;
+use crate::project::StageName;
 use crate::promotion::{GateName, Listing, RejectionFacts};
 
-/// Puts the stage back if somebody rejected the digest since it was judged.
+/// Puts the stage back if somebody rejected the digest, or its test failed, since it was judged.
 pub(super) async fn look(
     context: &Context<'_>,
     plan: &MovePlan,
@@ -37,7 +38,52 @@ pub(super) async fn look(
             ),
         }));
     }
-    Ok(None)
+    // Results are where it was judged, which comes last; elsewhere, copies of old ones have just arrived.
+    let Some((view, now)) = looks.last() else {
+        return Ok(None);
+    };
+    let Some((suite, from)) = late_failure(context, plan, view, now).await? else {
+        return Ok(None);
+    };
+    for told in put_all_back(plan, places).await {
+        context.events.tell(Event::Note(&told));
+    }
+    Ok(Some(Overtaken {
+        gate: GateName::Tested,
+        because: format!(
+            "suite `{suite}` failed in `{from}` while `{}` was moved, which was put back",
+            plan.stage.name
+        ),
+        help: format!("iamship test {from} --digest {}", plan.manifest.digest()),
+    }))
+}
+
+/// A failure of a suite that is asked for, which was not in the list before: the suite, and where.
+async fn late_failure(
+    context: &Context<'_>,
+    plan: &MovePlan,
+    view: &View,
+    now: &Listing,
+) -> Result<Option<(String, StageName)>, OpsError> {
+    let digest = plan.manifest.digest();
+    let Some(from) = plan.from.as_ref().and_then(|name| context.project.stage(name.as_str())) else {
+        return Ok(None);
+    };
+    let known = view.listing.records(&digest, RecordKind::Tested);
+    let results = now.records(&digest, RecordKind::Tested);
+    if results.iter().all(|tag| known.contains(tag)) {
+        return Ok(None);
+    }
+    let view = View {
+        listing: now.clone(),
+        ..view.clone()
+    };
+    let candidate = view.ledger(context).candidate(digest, &from.name).await?;
+    let failed = candidate.tests.into_iter().find(|facts| {
+        let is_new = !known.iter().any(|tag| tag.names(&facts.record));
+        is_new && !facts.passed && from.leave.tests.contains(&facts.suite)
+    });
+    Ok(failed.map(|facts| (facts.suite, from.name.clone())))
 }
 
 /// A rejection that counts and was not in the list before.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::carry::carry;
 use super::evidence::Reader;
 use super::inputs;
@@ -12,7 +14,7 @@ use super::{Context, Event, OpsError};
 use crate::attest::cosign;
 use crate::image::{Digest, Location, Manifest};
 use crate::project::Stage;
-use crate::promotion::{Agreement, Depth, Judgement, Kind, judge, stage_state};
+use crate::promotion::{Agreement, Depth, GateName, Judgement, Kind, MoveKind, judge, stage_state};
 
 pub(super) use super::evidence::value_problems;
 pub use super::evidence::{Lacks, PassedOver};
@@ -248,6 +250,19 @@ pub async fn apply(context: &Context<'_>, plan: &mut Plan) -> Result<Option<Done
         let from = &work.views[&work.source];
         carry(context, from, &work.views[&place.location], &work.plan.manifest).await?;
     }
+    // Hours may have passed.
+    let now = context.now();
+    if let Some((because, help)) = frozen_since(&work.plan, now) {
+        plan.judgement.hold(GateName::Freeze, because, help);
+        plan.work = None;
+        return Ok(None);
+    }
+    let Some(work) = plan.work.as_mut() else {
+        return Ok(None);
+    };
+    if work.plan.existing.is_none() {
+        work.plan.at = work.plan.at.max(now);
+    }
     let target = &work.views[&work.target];
     let source = Some(&work.views[&work.source]).filter(|source| source.location != target.location);
     match stage_move::apply(context, &work.plan, &work.places, target, source).await? {
@@ -261,6 +276,19 @@ pub async fn apply(context: &Context<'_>, plan: &mut Plan) -> Result<Option<Done
             Ok(None)
         }
     }
+}
+
+/// A freeze that began after the gates were asked, unless the caller went on in spite of one.
+fn frozen_since(plan: &MovePlan, now: Timestamp) -> Option<(String, String)> {
+    if plan.kind != MoveKind::Promote || plan.overridden_freeze.is_some() {
+        return None;
+    }
+    let (stage, freezes) = (&plan.stage.name, plan.stage.enter.freezes.iter());
+    let until = freezes.filter_map(|freeze| freeze.window.ends_after(now)).max()?;
+    Some((
+        format!("a freeze of `{stage}` began meanwhile and is on until {until}"),
+        format!("wait until then, then the same command again; nothing was moved in `{stage}`"),
+    ))
 }
 
 /// Warns when something nearer was not taken.
@@ -281,4 +309,50 @@ pub fn warn_of_passed_over(context: &Context<'_>, stage: &str, plan: &Plan) {
         ),
     };
     context.events.tell(Event::Warning(&text));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::media_type;
+    use crate::project::{Freeze, Window};
+
+    #[test]
+    fn a_freeze_that_began_while_it_was_copied_holds_unless_one_is_overridden() {
+        let now: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
+        let mut stage = crate::ops::fixture::stage("prod");
+        stage.enter.freezes.push(Freeze {
+            window: Window::Once {
+                from: now,
+                until: now + jiff::SignedDuration::from_secs(60),
+            },
+            reason: None,
+        });
+        let manifest = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
+        let manifest = Manifest::parse(manifest.into(), Some(media_type::OCI_INDEX)).unwrap();
+        let mut plan = MovePlan {
+            immutable_tag: "prod-2026-01-02-1".parse().unwrap(),
+            stage,
+            kind: MoveKind::Promote,
+            from: None,
+            manifest,
+            version: String::new(),
+            at: now,
+            previous: Vec::new(),
+            replaces: None,
+            gates: Vec::new(),
+            cleared_hold: None,
+            overridden_freeze: None,
+            relied_on: Vec::new(),
+            existing: None,
+            attestations: None,
+        };
+        assert_eq!(frozen_since(&plan, now - jiff::SignedDuration::from_secs(1)), None);
+        assert!(frozen_since(&plan, now).is_some());
+        plan.overridden_freeze = Some("logins are down".to_owned());
+        assert_eq!(frozen_since(&plan, now), None);
+        plan.overridden_freeze = None;
+        plan.kind = MoveKind::Rollback;
+        assert_eq!(frozen_since(&plan, now), None);
+    }
 }

@@ -1,5 +1,7 @@
 //! What counts in the ledger when somebody else can write to the registry, and what is read of it.
 
+use std::sync::Arc;
+
 use iamship::attest::predicate::{
     Base, GateOutcome, Outcome, Promotion, PromotionKind, Provenance, TestResult, Verdict,
 };
@@ -11,7 +13,7 @@ use serde_json::Value;
 
 use crate::support::folder::snapshot;
 use crate::support::project::{Project, text};
-use crate::support::registry::TestRegistry;
+use crate::support::registry::{TestRegistry, When};
 use crate::support::shop::{Shop, seed_base, stage};
 
 const REPOSITORY: &str = "iam/idsvr";
@@ -364,4 +366,31 @@ fn a_suites_name_must_be_one_that_the_project_could_ask_for() {
         run.expect_code(2);
     }
     assert_eq!(snapshot(project.root()), before);
+}
+
+/// The list that settles races is read after the tags were written: it tells of a test that failed meanwhile, too.
+#[test]
+fn a_failure_that_comes_while_a_stage_is_moved_puts_it_back() {
+    let registry = Arc::new(TestRegistry::start());
+    let (mut shop, image) = built(&registry);
+    shop.done("test dev");
+    let before = registry.snapshot();
+    registry.take_lines();
+    shop.done("promote dev staging");
+    let lines = registry.take_lines();
+    let last = lines.iter().rposition(|line| line.contains("/tags/list"));
+    let last = last.expect("a listing");
+    let tag = put_result(&registry, &shop, &image, Outcome::Failed, now());
+    let record = registry.manifest(REPOSITORY, tag.as_str()).expect("a record");
+    registry.restore(&before);
+    shop.set("IAMSHIP_REGISTRY_TRIES", "5");
+    let writer = Arc::downgrade(&registry);
+    registry.act_after(last, When::BeforeEffect, move || {
+        let writer = writer.upgrade().expect("the registry");
+        writer.put_manifest(REPOSITORY, tag.as_str(), media_type::OCI_MANIFEST, &record);
+    });
+    let ran = shop.run("promote dev staging --format json").ends(1);
+    registry.heal();
+    assert!(because(&ran.json(), "tested").contains("failed in `dev` while `staging` was moved"));
+    assert!(registry.manifest(REPOSITORY, "staging").is_none());
 }

@@ -233,6 +233,11 @@ impl Engines for EngineConnection {
         });
         Ok(connected.await?.clone())
     }
+
+    async fn connect_here(&self) -> Result<Arc<dyn Engine>, EngineError> {
+        Endpoint::find(|name| std::env::var_os(name))?.require_here()?;
+        self.connect().await
+    }
 }
 
 /// A file that the command line names, seen from the folder that the program was started in.

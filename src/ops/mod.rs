@@ -130,6 +130,12 @@ pub trait Stores: Send + Sync {
 pub trait Engines: Send + Sync {
     /// The engine that `DOCKER_HOST`, or Docker's context, names; what earlier runs left there is swept away.
     async fn connect(&self) -> Result<Arc<dyn Engine>, EngineError>;
+
+    /// The same, for what is asked over the network afterwards: an error, before anything is asked of it, when it is on
+    /// another machine.
+    async fn connect_here(&self) -> Result<Arc<dyn Engine>, EngineError> {
+        self.connect().await
+    }
 }
 
 /// Keys, opened when they are first asked for.

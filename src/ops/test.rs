@@ -219,8 +219,8 @@ async fn run_in_engine(
     let values = subject.reading.values();
     let (store, manifest) = (&subject.view.store, &subject.manifest);
     let image = Image { store, manifest };
+    let engine = context.engines.connect_here().await?;
     let environment = environment(context, subject.stage, &subject.contract, &subject.reading, &image).await?;
-    let engine = context.engines.connect().await?;
     let loaded = load_image(context.events, &*engine, store, manifest, &context.project.name).await?;
     let trial = Trial {
         context,

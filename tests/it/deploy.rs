@@ -462,6 +462,25 @@ fn a_container_of_somebody_else_is_not_touched() {
 }
 
 #[test]
+fn an_engine_elsewhere_is_not_asked() {
+    let mut project = project();
+    project.edit(
+        "iamship.toml",
+        "{ timeout = \"1s\" }",
+        "{ kind = \"engine\", suite = \"boot\", timeout = \"1s\" }",
+    );
+    for host in ["tcp://192.0.2.1:2375", "tcp://engine.invalid:2375"] {
+        project.set("DOCKER_HOST", host);
+        for words in ["test dev", "deploy dev", "deploy dev --dry-run"] {
+            let run = project.run(words);
+            run.expect_code(3);
+            let said = format!("the engine at `{host}` can't be used: it is not on this machine");
+            assert!(run.stderr.contains(&said), "{}", run.stderr);
+        }
+    }
+}
+
+#[test]
 fn a_real_engine_runs_what_the_stage_runs() {
     let Some(yard) = Yard::new("deploy", "[stage.test]\ntimeout = \"20s\"\n") else {
         return;

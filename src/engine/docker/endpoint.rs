@@ -12,7 +12,7 @@ const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 /// The socket of a Podman that runs as root.
 const PODMAN_SOCKET: &str = "/run/podman/podman.sock";
 /// Schemes of other tools' that this program does not speak.
-const FORWARD: &str = "only `unix://` and `tcp://` are spoken: forward its socket (`ssh -L /tmp/engine.sock:/var/run/docker.sock HOST`) and set `DOCKER_HOST=unix:///tmp/engine.sock`";
+const FORWARD: &str = "only `unix://` and `tcp://` are spoken; what is tested or deployed must be on this machine";
 
 /// Where an engine is, and how it is spoken to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +82,29 @@ impl Endpoint {
                 "Docker's context `{name}` is nowhere: neither `DOCKER_CONFIG` nor `HOME` is set"
             ))),
             (None, _) => Ok(Self::usual(set("XDG_RUNTIME_DIR").map(PathBuf::from).as_deref())),
+        }
+    }
+
+    /// Refuses an engine of another machine: its containers' ports are on that one's loopback addresses, and on ours
+    /// anybody may answer.
+    pub fn require_here(&self) -> Result<(), EngineError> {
+        let is_here = match &self.address {
+            Address::Unix(_) => true,
+            Address::Tcp { host, .. } => {
+                let address = host.parse::<std::net::IpAddr>();
+                address.map_or_else(
+                    |_| host.eq_ignore_ascii_case("localhost"),
+                    |address| address.is_loopback(),
+                )
+            }
+        };
+        match is_here {
+            true => Ok(()),
+            false => Err(EngineError::Unsuitable {
+                engine: self.to_string(),
+                because: "it is not on this machine, and what it starts is asked on this machine's loopback addresses"
+                    .to_owned(),
+            }),
         }
     }
 
@@ -200,12 +223,28 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn knows_which_engines_are_on_this_machine() {
+        for (text, is_here) in [
+            ("unix:///run/docker.sock", true),
+            ("tcp://127.0.0.1:2375", true),
+            ("tcp://[::1]:2375", true),
+            ("tcp://LOCALHOST", true),
+            ("tcp://docker:2375", false),
+            ("tcp://localhost.example.com", false),
+            ("tcp://10.0.0.1:2375", false),
+        ] {
+            let endpoint = find(&[("DOCKER_HOST", text)]).expect(text);
+            assert_eq!(endpoint.require_here().is_ok(), is_here, "{text}");
+        }
+    }
+
+    #[test]
     fn says_why_a_host_is_none() {
         for (text, because) in [
             ("/run/docker.sock", "begin with `unix://`"),
             ("localhost:2375", "begin with `unix://`"),
             ("unix://docker.sock", "its whole path"),
-            ("ssh://me@engine", "ssh -L"),
+            ("ssh://me@engine", "only `unix://`"),
             ("npipe:////./pipe/docker_engine", "only `unix://`"),
             ("tcp://", "no host"),
             ("tcp://:2375", "no host"),

@@ -143,7 +143,7 @@ pub async fn plan<'p>(context: &Context<'p>, stage: &str) -> Result<Planned<'p>,
         Found::Whole(release) => release,
         Found::Held(held) => return Ok(Planned::Held(held)),
     };
-    let engine = context.engines.connect().await?;
+    let engine = context.engines.connect_here().await?;
     let place = Place::of(context, release.stage);
     let present = place.look(&*engine).await?;
     let configuration = configuration(context, &release)?;

@@ -76,14 +76,14 @@ impl Connection {
             None => None,
         };
         Ok(Self {
-            address,
             namespace: settings.namespace.clone().or_else(|| {
                 let namespace = reader.either("NAMESPACE")?.1;
                 Some(namespace.trim_matches('/').to_owned()).filter(|namespace| !namespace.is_empty())
             }),
             ca,
-            login: login(&settings.login, &reader)?,
+            login: login(&settings.login, &reader, &address, settings.address.is_some())?,
             patience: patience(&reader)?,
+            address,
         })
     }
 }
@@ -101,7 +101,7 @@ fn address(settings: &VaultSettings, reader: &Reader<'_>) -> Result<Url, VaultEr
     let (name, text) = said
         .or_else(|| reader.either("ADDR"))
         .ok_or_else(|| problem("it is not said where Vault is", HELP))?;
-    let mut url: Url = text
+    let url: Url = text
         .parse()
         .ok()
         .filter(|url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host() && url.username().is_empty())
@@ -112,13 +112,18 @@ fn address(settings: &VaultSettings, reader: &Reader<'_>) -> Result<Url, VaultEr
             "use https, or set `insecure = true` under `[vault]` where the network is trusted",
         ));
     }
+    Ok(whole(url))
+}
+
+/// As it is spoken to: it ends with a slash.
+fn whole(mut url: Url) -> Url {
     url.set_query(None);
     url.set_fragment(None);
     // Some write the address with the API's version.
     let path = url.path().trim_end_matches('/');
     let path = format!("{}/", path.strip_suffix("/v1").unwrap_or(path));
     url.set_path(&path);
-    Ok(url)
+    url
 }
 
 pub(super) fn is_loopback(url: &Url) -> bool {
@@ -130,10 +135,11 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-fn login(login: &VaultLogin, reader: &Reader<'_>) -> Result<Login, VaultError> {
+/// `is_own`: the project says the address.
+fn login(login: &VaultLogin, reader: &Reader<'_>, address: &Url, is_own: bool) -> Result<Login, VaultError> {
     match login {
         VaultLogin::Agent => Ok(Login::Agent),
-        VaultLogin::Token => reader.usual_token().map(Login::Token),
+        VaultLogin::Token => reader.usual_token(address, is_own).map(Login::Token),
         VaultLogin::TokenFrom(source) => reader.text(source, "Vault's token").map(Login::Token),
         VaultLogin::AppRole {
             mount,
@@ -185,6 +191,9 @@ fn seconds(text: &str) -> Option<Duration> {
     (1..=600).contains(&seconds).then(|| Duration::from_secs(seconds))
 }
 
+/// How the variables of one program begin; the first one that says something counts.
+const FAMILIES: [&str; 2] = ["VAULT", "BAO"];
+
 struct Reader<'a> {
     root: &'a Utf8Path,
     variables: &'a [(OsString, OsString)],
@@ -199,16 +208,40 @@ impl Reader<'_> {
 
     /// `VAULT_X`, else `BAO_X`; with the name that was found.
     fn either(&self, name: &str) -> Option<(String, String)> {
-        ["VAULT", "BAO"].iter().find_map(|prefix| {
+        FAMILIES.iter().find_map(|prefix| {
             let name = format!("{prefix}_{name}");
             let text = self.variable(&name)?.to_owned();
             Some((name, text))
         })
     }
 
-    fn usual_token(&self) -> Result<SecretString, VaultError> {
-        if let Some((_, token)) = self.either("TOKEN") {
-            return Ok(token.trim().into());
+    /// Whether a family of variables says that its Vault is this one; none where it says nothing.
+    fn means(&self, family: &str, address: &Url) -> Option<bool> {
+        let said = self.variable(&format!("{family}_ADDR"))?;
+        Some(said.parse().is_ok_and(|url| whole(url) == *address))
+    }
+
+    /// The user's own token, where it belongs: it goes to no other Vault than the one that the same variables name.
+    fn usual_token(&self, address: &Url, is_own: bool) -> Result<SecretString, VaultError> {
+        let said = FAMILIES.map(|family| self.means(family, address));
+        let names_other = said.contains(&Some(false)) && !said.contains(&Some(true));
+        let elsewhere = |what: &str| {
+            problem(
+                format!("{what} is not for the Vault at `{address}`: the address that belongs to it is another one"),
+                "set `VAULT_ADDR` and `VAULT_TOKEN` together, or name another `login` under `[vault]`",
+            )
+        };
+        let mut refused = None;
+        for (family, said) in FAMILIES.iter().zip(said) {
+            let name = format!("{family}_TOKEN");
+            let Some(token) = self.variable(&name) else { continue };
+            if said.unwrap_or(is_own && !names_other) {
+                return Ok(token.trim().into());
+            }
+            refused = refused.or(Some(name));
+        }
+        if let Some(name) = refused {
+            return Err(elsewhere(&format!("`{name}`")));
         }
         let missing = || {
             problem(
@@ -218,6 +251,7 @@ impl Reader<'_> {
         };
         let path = Utf8PathBuf::from(self.variable("HOME").ok_or_else(missing)?).join(".vault-token");
         match path.exists() {
+            true if names_other => Err(elsewhere("`~/.vault-token`")),
             true => file(&path, "Vault's token"),
             false => Err(missing()),
         }
@@ -308,9 +342,76 @@ mod tests {
         assert_eq!(token(&connection), "t");
         settings.address = Some("https://own.example.com".to_owned());
         settings.namespace = Some("own".to_owned());
-        let connection = read(&settings, &more, ".").expect("settings");
+        let connection = read(&settings, &[("VAULT_TOKEN", "t"), ("VAULT_NAMESPACE", "x")], ".").expect("settings");
         assert_eq!(connection.address.as_str(), "https://own.example.com/");
         assert_eq!(connection.namespace.as_deref(), Some("own"));
+    }
+
+    #[test]
+    fn a_token_goes_only_where_it_is_said_to_belong() {
+        let home = tempfile::tempdir().expect("a folder");
+        let home = home.path().to_str().expect("UTF-8");
+        std::fs::write(format!("{home}/.vault-token"), "from-home").expect("written");
+        let (a, b) = ("https://a.example.com", "https://b.example.com");
+        let own = VaultSettings {
+            address: Some("https://a.example.com/v1/".to_owned()),
+            ..VaultSettings::default()
+        };
+        let ambient = VaultSettings::default();
+        let none = Err("a.example.com");
+        for (settings, variables, expected) in [
+            // The address of one family and the token of the other.
+            (&ambient, &[("VAULT_ADDR", a), ("BAO_TOKEN", "bao")][..], none),
+            (&ambient, &[("BAO_ADDR", a), ("VAULT_TOKEN", "vault")], none),
+            (
+                &ambient,
+                &[("VAULT_ADDR", a), ("BAO_ADDR", b), ("BAO_TOKEN", "bao")],
+                none,
+            ),
+            (
+                &ambient,
+                &[("VAULT_ADDR", a), ("BAO_ADDR", a), ("BAO_TOKEN", "bao")],
+                Ok("bao"),
+            ),
+            (&ambient, &[("VAULT_ADDR", a), ("HOME", home)], Ok("from-home")),
+            // A token that belongs elsewhere is told, not passed over for another one.
+            (
+                &ambient,
+                &[("VAULT_ADDR", a), ("BAO_TOKEN", "bao"), ("HOME", home)],
+                none,
+            ),
+            // The project's own address, and where the user's token belongs.
+            (&own, &[("VAULT_TOKEN", "vault")], Ok("vault")),
+            (&own, &[("VAULT_ADDR", a), ("VAULT_TOKEN", "vault")], Ok("vault")),
+            (&own, &[("VAULT_ADDR", b), ("VAULT_TOKEN", "vault")], none),
+            (&own, &[("VAULT_ADDR", b), ("BAO_TOKEN", "bao")], none),
+            (
+                &own,
+                &[
+                    ("VAULT_ADDR", b),
+                    ("VAULT_TOKEN", "v"),
+                    ("BAO_ADDR", a),
+                    ("BAO_TOKEN", "bao"),
+                ],
+                Ok("bao"),
+            ),
+            (&own, &[("HOME", home)], Ok("from-home")),
+            (&own, &[("VAULT_ADDR", a), ("HOME", home)], Ok("from-home")),
+            (&own, &[("VAULT_ADDR", b), ("HOME", home)], none),
+        ] {
+            let found = read(settings, variables, ".");
+            match (expected, found) {
+                (Ok(expected), Ok(connection)) => assert_eq!(token(&connection), expected, "{variables:?}"),
+                (Err(address), Err(error)) => {
+                    assert!(
+                        error.is_input() && error.to_string().contains(address),
+                        "{variables:?}: {error}"
+                    );
+                    assert!(!error.to_string().contains("from-home"), "{error}");
+                }
+                (expected, found) => panic!("{variables:?}: {expected:?} and {:?}", found.err()),
+            }
+        }
     }
 
     #[test]

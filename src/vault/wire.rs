@@ -39,6 +39,8 @@ pub(super) struct Ask<'a> {
     pub(super) path: &'a str,
     query: Option<(&'static str, &'static str)>,
     body: Option<Zeroizing<Vec<u8>>>,
+    /// What of the body may stand in no message.
+    secrets: Vec<SecretString>,
 }
 
 impl<'a> Ask<'a> {
@@ -48,6 +50,7 @@ impl<'a> Ask<'a> {
             path,
             query: None,
             body: None,
+            secrets: Vec::new(),
         }
     }
 
@@ -57,6 +60,11 @@ impl<'a> Ask<'a> {
             body: Some(body),
             ..Self::get(path)
         }
+    }
+
+    pub(super) fn secrets(mut self, secrets: Vec<SecretString>) -> Self {
+        self.secrets = secrets;
+        self
     }
 
     pub(super) fn query(mut self, name: &'static str, value: &'static str) -> Self {
@@ -70,7 +78,7 @@ pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) body: Zeroizing<Vec<u8>>,
     /// What was sent along and may stand in no message: some servers echo what they were sent.
-    token: Option<SecretString>,
+    secrets: Vec<SecretString>,
 }
 
 impl Reply {
@@ -94,11 +102,16 @@ impl Reply {
             errors: Vec<String>,
         }
         let read = serde_json::from_slice::<Errors>(&self.body);
-        let shown = |text: &String| match &self.token {
-            Some(token) => one_line(&text.replace(token.expose_secret(), "…")),
-            None => one_line(text),
+        // Before a cut may go through the middle of one.
+        let shown = |mut text: String| {
+            for secret in self.secrets.iter().map(SecretString::expose_secret) {
+                if !secret.is_empty() {
+                    text = text.replace(secret, "…");
+                }
+            }
+            one_line(&text)
         };
-        read.map(|read| read.errors.iter().map(shown).collect())
+        read.map(|read| read.errors.into_iter().map(shown).collect())
             .unwrap_or_default()
     }
 }
@@ -188,7 +201,7 @@ impl Wire {
                 let reply = Reply {
                     status,
                     body,
-                    token: token.cloned(),
+                    secrets: ask.secrets.iter().chain(token).cloned().collect(),
                 };
                 return self.judge(ask, reply, &headers);
             }

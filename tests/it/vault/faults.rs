@@ -180,3 +180,27 @@ fn what_is_no_vault_is_told_soon_and_shows_nothing() {
     let run = quiet(&project, "check", 1);
     assert!(run.stderr.contains("not https"), "{}", run.stderr);
 }
+
+/// A server that repeats what it was sent, behind so many words that a cut goes through the middle of it.
+#[test]
+fn what_was_sent_to_log_in_is_in_no_message() {
+    for status in [400, 412, 500, 503] {
+        let fake = FakeVault::new(move |request, _| {
+            let sent = request.body["secret_id"].as_str().unwrap_or_default();
+            let words = format!("{} {sent} and {sent}", "x".repeat(280));
+            Answer::Json(status, json!({ "errors": [words] }))
+        });
+        let mut project = beside(&fake);
+        let secret = format!("{CANARY}-{}", "s".repeat(40));
+        project.set("SECRET_ID", &secret);
+        project.set("VAULT_MAX_RETRIES", "0");
+        project.append(
+            "iamship.toml",
+            "\n[vault.login]\nmethod = \"approle\"\nrole-id = \"a-role\"\nsecret-id = \"env:SECRET_ID\"\n",
+        );
+        let run = project.run("check");
+        run.expect_code(3);
+        assert!(run.stderr.contains("xxx"), "{status}: {}", run.stderr);
+        assert!(!run.stderr.contains(&CANARY[..8]), "{status}: {}", run.stderr);
+    }
+}

@@ -60,7 +60,7 @@ impl Keys for KeyRing {
                     .derive(FINGERPRINT)
                     .await
                     .map_err(|error| not_in_vault(key, &error)),
-                // As without the file: whoever has no access can still read.
+                // As without the file: a machine that has no access can still read. One that is refused is told.
                 Err(error) if error.is_no_access() => Ok(None),
                 Err(error) => Err(not_in_vault(key, &error)),
             },

@@ -108,9 +108,9 @@ impl VaultError {
         )
     }
 
-    /// Whether this machine has no access at all: nobody said how, or what was said is not let in.
+    /// Whether nobody said how Vault is reached and logged in to from here. A login that is refused is another matter.
     pub fn is_no_access(&self) -> bool {
-        matches!(self, Self::Settings { .. } | Self::Login { .. } | Self::Denied { .. })
+        matches!(self, Self::Settings { .. })
     }
 
     /// What to do about it.

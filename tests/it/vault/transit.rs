@@ -247,3 +247,33 @@ fn a_signature_that_is_not_the_keys_is_never_written() {
         project.store().tags()
     );
 }
+
+/// A token that has run out, a login that is refused: nobody may take that for "the secrets can't be compared".
+#[test]
+fn a_vault_that_refuses_us_is_no_missing_key() {
+    let mut project = Project::new();
+    project.build();
+    project.test("dev");
+    let fake = FakeVault::new(|_, _| Answer::Json(403, json!({ "errors": ["permission denied"] })));
+    project.edit(
+        "iamship.toml",
+        "\"env:SHOP_SIGNING_KEY\"",
+        "\"vault:transit/keys/iamship\"",
+    );
+    project.set("VAULT_ADDR", &fake.address);
+    project.set("VAULT_TOKEN", CANARY);
+    let run = quiet(&project, "explain dev staging", 3);
+    assert!(
+        run.stderr.contains("Vault denies `transit/keys/iamship`"),
+        "{}",
+        run.stderr
+    );
+    project.json("status", 0);
+    project.append(
+        "iamship.toml",
+        "\n[vault.login]\nmethod = \"approle\"\nrole-id = \"env:ROLE\"\nsecret-id = \"env:ROLE\"\n",
+    );
+    project.set("ROLE", CANARY);
+    let run = quiet(&project, "explain dev staging", 3);
+    assert!(run.stderr.contains("refuses the login"), "{}", run.stderr);
+}

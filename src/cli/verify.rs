@@ -21,6 +21,7 @@ pub(super) async fn run(arguments: &Verify, context: &Context<'_>, shell: &Shell
                 "at": said.at,
                 "stage": said.stage,
                 "result": said.result,
+                "reason": said.reason,
             })
         });
         shell.json(&json!({

@@ -75,7 +75,7 @@ pub(super) struct Reader<'a, 'c> {
     pub(super) from: &'a Stage,
     pub(super) to: &'a Stage,
     pub(super) view: &'a View,
-    /// Where the target's own repositories are looked at.
+    /// The repositories of both stages.
     pub(super) views: &'a BTreeMap<Location, View>,
     pub(super) from_values: StageReading,
     pub(super) to_values: StageReading,
@@ -216,13 +216,9 @@ impl Reader<'_, '_> {
                     .await?
             }
         };
-        let targets = self
-            .to
-            .repositories
-            .iter()
-            .filter(|location| **location != self.view.location);
-        let targets = targets.filter_map(|location| self.views.get(location));
-        add_rejections(self.context, &mut candidate, targets).await?;
+        // Whoever rejected it may have reached one of them only.
+        let others = self.views.values().filter(|view| view.location != self.view.location);
+        add_rejections(self.context, &mut candidate, others).await?;
         let contract = candidate.contract.as_ref();
         let before = self
             .context

@@ -112,7 +112,7 @@ pub async fn plan(context: &Context<'_>, from: &str, to: &str, wish: &Wish) -> R
 
 async fn plan_once(context: &Context<'_>, from: &Stage, to: &Stage, wish: &Wish) -> Result<Plan, OpsError> {
     let (source, target) = (ledger_location(from), ledger_location(to));
-    let locations = to.repositories.iter().chain([source]);
+    let locations = to.repositories.iter().chain(&from.repositories);
     let (views, from_current, places, from_values, to_values, key) = futures::try_join!(
         view::views(context, locations),
         current(context, from),

@@ -1,6 +1,7 @@
 //! What a stage runs, as far as it may be handed on: recorded, signed, and with a value for everything that it asks for.
 
 use super::environment::{Environment, environment};
+use super::evidence::add_rejections;
 use super::inputs::{self, StageReading};
 use super::promote::value_problems;
 use super::protect::Image;
@@ -61,7 +62,7 @@ pub(super) async fn release<'p>(context: &Context<'p>, stage: &str) -> Result<Fo
     context.step(format!("reading the ledger of `{}`", stage.name));
     let location = ledger_location(stage);
     let (mut views, current, reading, key) = futures::try_join!(
-        view::views(context, [location]),
+        view::views(context, &stage.repositories),
         super::promote::current(context, stage),
         inputs::stage(context, stage),
         context.keys.fingerprint_key(),
@@ -75,7 +76,7 @@ pub(super) async fn release<'p>(context: &Context<'p>, stage: &str) -> Result<Fo
     let digest = manifest.digest();
     let ledger = view.ledger(context);
     let trusted = context.keys.trusted();
-    let (candidate, state) = futures::try_join!(
+    let (mut candidate, state) = futures::try_join!(
         ledger.candidate(digest, &stage.name),
         stage_state(
             &*view.store,
@@ -86,6 +87,7 @@ pub(super) async fn release<'p>(context: &Context<'p>, stage: &str) -> Result<Fo
             trusted,
         ),
     )?;
+    add_rejections(context, &mut candidate, views.values()).await?;
     let problems = candidate
         .contract
         .as_ref()
@@ -142,12 +144,7 @@ fn gates(
     let rejections = candidate.rejections.iter();
     let rejections: Vec<_> = rejections
         .filter(|facts| facts.is_about(name))
-        .map(|facts| {
-            format!(
-                "rejected by `{}` ({}) at {}: {}",
-                facts.by, facts.signer, facts.at, facts.reason
-            )
-        })
+        .map(ToString::to_string)
         .collect();
     if !rejections.is_empty() {
         let help = format!("iamship rollback {name}");

@@ -1,13 +1,15 @@
 //! `status` and `history`: what each stage runs, and what ran there.
 
+use std::collections::BTreeMap;
+
 use futures::future::try_join_all;
 use jiff::Timestamp;
 
-use super::evidence::{approval_rule, current_fingerprint};
+use super::evidence::{add_rejections, approval_rule, current_fingerprint};
 use super::inputs;
 use super::view::{self, View, ledger_location};
 use super::{Context, FingerprintKey, OpsError};
-use crate::image::{Digest, Manifest, Tag};
+use crate::image::{Digest, Location, Manifest, Tag};
 use crate::project::Stage;
 use crate::promotion::{Agreement, Candidate, Depth, Freshness, Move, StageState, Standing, stage_state};
 
@@ -80,12 +82,11 @@ pub async fn status(context: &Context<'_>) -> Result<Vec<Row>, OpsError> {
     let stages = &context.project.stages;
     context.warn_without_trust();
     context.step("reading the ledger");
-    let locations = stages.iter().map(ledger_location);
+    let locations = stages.iter().flat_map(|stage| &stage.repositories);
     let (views, key) = futures::try_join!(view::views(context, locations), fingerprint_key(context))?;
     let read = stages.iter().map(|stage| {
-        let view = &views[ledger_location(stage)];
-        let key = key.as_ref();
-        async move { read_row(context, stage, view, key).await }
+        let (views, key) = (&views, key.as_ref());
+        async move { read_row(context, stage, views, key).await }
     });
     let read = try_join_all(read).await?;
     let mut rows = Vec::new();
@@ -107,9 +108,10 @@ async fn fingerprint_key(context: &Context<'_>) -> Result<Option<FingerprintKey>
 async fn read_row(
     context: &Context<'_>,
     stage: &Stage,
-    view: &View,
+    views: &BTreeMap<Location, View>,
     key: Option<&FingerprintKey>,
 ) -> Result<(Row, StageState), OpsError> {
+    let view = &views[ledger_location(stage)];
     let trusted = context.keys.trusted();
     let digests = try_join_all(stage.repositories.iter().map(|location| async move {
         let store = context.store(location)?;
@@ -128,7 +130,13 @@ async fn read_row(
     )
     .await?;
     let candidate = match current {
-        Some(digest) => Some(view.ledger(context).candidate(digest, &stage.name).await?),
+        Some(digest) => {
+            let mut candidate = view.ledger(context).candidate(digest, &stage.name).await?;
+            let others = stage.repositories.iter().filter(|location| **location != view.location);
+            let others = others.map(|location| &views[location]);
+            add_rejections(context, &mut candidate, others).await?;
+            Some(candidate)
+        }
         None => None,
     };
     let tests = match &candidate {

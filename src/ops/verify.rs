@@ -3,13 +3,14 @@
 use futures::StreamExt as _;
 use jiff::Timestamp;
 
+use super::evidence::add_rejections;
 use super::view::{self, View, digest_of, ledger_location, required_manifest};
 use super::{Context, OpsError};
 use crate::attest::predicate::{Approval, Outcome, Parameters, Promotion, Provenance, Rejection, Summary, TestResult};
 use crate::attest::{RecordKind, Statement, Verified};
 use crate::image::{Descriptor, Digest, Location, Manifest, Reference, Target};
 use crate::project::Stage;
-use crate::promotion::{Agreement, Depth, Reading, read_record, records, stage_state};
+use crate::promotion::{Agreement, Candidate, Depth, Reading, read_record, records, stage_state, stated};
 use crate::store::{Store, StoreError};
 
 /// What was found.
@@ -46,6 +47,8 @@ pub struct Said {
     pub stage: Option<String>,
     /// How it ended.
     pub result: Option<String>,
+    /// Why, in their words.
+    pub reason: Option<String>,
 }
 
 /// Verifies what a text names: a stage, a version, a digest, or a whole reference.
@@ -64,7 +67,7 @@ pub async fn verify(context: &Context<'_>, what: &str) -> Result<Verification, O
         bytes: 0,
     };
     verification.content(&*view.store, &manifest).await?;
-    verification.ledger(context, &view).await?;
+    verification.ledger(context, &view, stage).await?;
     if let Some(stage) = stage {
         verification.agreement(context, &view, stage).await?;
     }
@@ -148,7 +151,7 @@ impl Verification {
         }
     }
 
-    async fn ledger(&mut self, context: &Context<'_>, view: &View) -> Result<(), OpsError> {
+    async fn ledger(&mut self, context: &Context<'_>, view: &View, stage: Option<&Stage>) -> Result<(), OpsError> {
         let trusted = context.keys.trusted();
         if trusted.is_empty() {
             self.problems
@@ -159,12 +162,25 @@ impl Verification {
             let why = unsigned.join("; ");
             self.problems.push(format!("no trusted key signed it: {why}"));
         }
-        self.signed_by = signers;
         let found = records(&*view.store, &view.listing, &self.digest, &RecordKind::ALL, trusted).await?;
-        self.ignored.extend(found.ignored);
         for record in &found.verified {
             self.statements.extend(record.statements.iter().map(said));
         }
+        let mut candidate = stated(self.digest, &found, (signers, Vec::new()), None);
+        if let Some(stage) = stage {
+            let others = stage.repositories.iter().filter(|location| **location != view.location);
+            let others = view::views(context, others).await?;
+            add_rejections(context, &mut candidate, others.values()).await?;
+        }
+        self.decisions(&candidate, stage);
+        if let Some(provenance) = candidate.provenance.filter(|said| said.project != context.project.name) {
+            self.problems.push(format!(
+                "it was built from the project `{}`, not from `{}`",
+                provenance.project, context.project.name
+            ));
+        }
+        self.signed_by = candidate.signers;
+        self.ignored.extend(candidate.ignored);
         self.moves(context, view).await?;
         let has = |kind: &str| self.statements.iter().any(|said| said.kind == kind);
         if !has("provenance") {
@@ -173,6 +189,17 @@ impl Verification {
         self.statements
             .sort_by(|a, b| a.at.cmp(&b.at).then_with(|| a.kind.cmp(b.kind)));
         Ok(())
+    }
+
+    /// What somebody wants nowhere is not verified, whoever signed it. Of a stage that was named, its rejections count.
+    fn decisions(&mut self, candidate: &Candidate, stage: Option<&Stage>) {
+        let rejections = candidate.rejections.iter();
+        let rejections = rejections.filter(|facts| stage.is_none_or(|stage| facts.is_about(&stage.name)));
+        self.problems.extend(rejections.map(ToString::to_string));
+        let doubtful = candidate.doubtful_rejections.iter();
+        self.problems.extend(
+            doubtful.map(|tag| format!("`{tag}` should be a rejection and holds something else: one may be hidden")),
+        );
     }
 
     /// A stage that was named must run what its newest record says.
@@ -241,6 +268,7 @@ fn said(statement: &Verified<Statement>) -> Said {
         at: None,
         stage: None,
         result: None,
+        reason: None,
     };
     if let Some(provenance) = statement.of::<Provenance>() {
         said.kind = "provenance";
@@ -271,9 +299,13 @@ fn said(statement: &Verified<Statement>) -> Said {
         said.kind = "approved";
         said.at = Some(approval.at);
         said.stage = Some(approval.stage.to_string());
+        said.reason = approval.reason.clone();
     } else if let Some(rejection) = statement.of::<Rejection>() {
         said.kind = "rejected";
         said.at = Some(rejection.at);
+        said.stage = rejection.stage.as_ref().map(ToString::to_string);
+        said.result = Some("rejected".to_owned());
+        said.reason = Some(rejection.reason.clone());
     } else if statement
         .predicate
         .predicate_type()

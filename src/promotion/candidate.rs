@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::decisions;
 use super::evidence::{Candidate, ProvenanceFacts, TestFacts};
-use super::ledger::{Listing, VerifiedRecord, records};
+use super::ledger::{Listing, Records, VerifiedRecord, records};
 use super::standing::newest_first;
 use crate::attest::predicate::{Outcome, Parameters, Provenance, TestResult};
 use crate::attest::{RecordKind, TrustedKeys, Verified, cosign};
@@ -73,32 +73,7 @@ impl Ledger<'_> {
             records(self.store, self.listing, &digest, kinds, self.trusted),
             self.signers(digest),
         )?;
-        let mut candidate = Candidate {
-            digest,
-            version: None,
-            signers: signers.0,
-            provenance: None,
-            contract: None,
-            tests: Vec::new(),
-            doubtful_tests: Vec::new(),
-            builders: Vec::new(),
-            approvals: Vec::new(),
-            rejections: Vec::new(),
-            doubtful_rejections: Vec::new(),
-            ignored: signers.1,
-            relied_on: Vec::new(),
-        };
-        candidate.set_build(records.verified.iter().filter_map(Build::of));
-        candidate.approvals = decisions::approvals(&records);
-        decisions::add_rejections(&mut candidate, &records);
-        if let Some(stage) = stage {
-            let results = records.verified.iter().flat_map(|record| tests_of(record, stage));
-            candidate.tests = newest_of_each(results.collect());
-        }
-        let doubtful = records.doubtful.iter().filter(|tag| tag.kind == RecordKind::Tested);
-        candidate.doubtful_tests = doubtful.map(ToString::to_string).collect();
-        candidate.ignored.extend(records.ignored);
-        Ok(candidate)
+        Ok(stated(digest, &records, signers, stage))
     }
 
     /// Names of the trusted keys that signed a digest the way cosign does, and what did not count.
@@ -139,6 +114,41 @@ impl Ledger<'_> {
             Err(error) => (Vec::new(), vec![error.to_string()]),
         })
     }
+}
+
+/// What records say of a digest, with the test results of one stage.
+pub fn stated(
+    digest: Digest,
+    records: &Records,
+    signers: (Vec<String>, Vec<String>),
+    stage: Option<&StageName>,
+) -> Candidate {
+    let mut candidate = Candidate {
+        digest,
+        version: None,
+        signers: signers.0,
+        provenance: None,
+        contract: None,
+        tests: Vec::new(),
+        doubtful_tests: Vec::new(),
+        builders: Vec::new(),
+        approvals: Vec::new(),
+        rejections: Vec::new(),
+        doubtful_rejections: Vec::new(),
+        ignored: signers.1,
+        relied_on: Vec::new(),
+    };
+    candidate.set_build(records.verified.iter().filter_map(Build::of));
+    candidate.approvals = decisions::approvals(records);
+    decisions::add_rejections(&mut candidate, records);
+    if let Some(stage) = stage {
+        let results = records.verified.iter().flat_map(|record| tests_of(record, stage));
+        candidate.tests = newest_of_each(results.collect());
+    }
+    let doubtful = records.doubtful.iter().filter(|tag| tag.kind == RecordKind::Tested);
+    candidate.doubtful_tests = doubtful.map(ToString::to_string).collect();
+    candidate.ignored.extend(records.ignored.iter().cloned());
+    candidate
 }
 
 /// What one record says of a build.

@@ -54,6 +54,15 @@ impl RejectionFacts {
     }
 }
 
+impl std::fmt::Display for RejectionFacts {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            by, signer, at, reason, ..
+        } = self;
+        write!(formatter, "rejected by `{by}` ({signer}) at {at}: {reason}")
+    }
+}
+
 /// How many approvals a stage asks for, and whose count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ApprovalRule {

@@ -15,7 +15,7 @@ mod stage_history;
 mod standing;
 mod verdict;
 
-pub use candidate::Ledger;
+pub use candidate::{Ledger, stated};
 pub use decisions::{ApprovalFacts, ApprovalRule, Approver, RejectionFacts};
 pub use evidence::{Candidate, CurrentFingerprint, Evidence, Freshness, ProvenanceFacts, Request, TestFacts};
 pub use history::{Agreement, Move, MoveKind, Ran, StageState};

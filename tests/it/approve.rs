@@ -193,7 +193,17 @@ fn a_rejected_digest_goes_nowhere() {
         because.contains("keys/bob.pub") && because.ends_with("logins fail"),
         "{because}"
     );
-    let verified = crew.project.json(&format!("verify {digest}"), 0);
+    let verified = crew.project.json(&format!("verify {digest}"), 1);
+    let problems = verified["problems"].as_array().expect("problems");
+    assert!(
+        matches!(&problems[..], [only] if text(only).contains("keys/bob.pub") && text(only).ends_with(": logins fail")),
+        "{verified:#}"
+    );
     let statements = verified["statements"].as_array().expect("statements");
-    assert!(statements.iter().any(|said| said["kind"] == "rejected"), "{verified:#}");
+    let rejected = statements.iter().find(|said| said["kind"] == "rejected");
+    let rejected = rejected.expect("a rejection");
+    assert_eq!(
+        (&rejected["result"], &rejected["reason"]),
+        (&json!("rejected"), &json!("logins fail"))
+    );
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 
-use super::approve::{named, require_built};
+use super::approve::require_built;
 use super::record::{project_attestations, write_record};
-use super::view::View;
+use super::view::{View, digest_of};
 use super::{Context, Event, OpsError};
 use crate::attest::predicate::Rejection;
 use crate::attest::{Envelope, Predicate, Record, RecordKind, Signatory, Statement};
@@ -54,7 +54,11 @@ pub async fn plan(context: &Context<'_>, what: &str, reason: &str) -> Result<Pla
     context.require_trust()?;
     let key = context.keys.signing_key(Permission::Approve).await?;
     let own = &context.project.image.repository;
-    let digest = named(context, &View::open(context, own).await?, what).await?;
+    // A digest needs nobody to tell what it is.
+    let digest = match what.starts_with("sha256:") {
+        true => what.parse().map_err(|error| OpsError::input(format!("{error}")))?,
+        false => digest_of(&View::open(context, own).await?, what).await?,
+    };
     let stages = context.project.stages.iter();
     let mut locations: Vec<&Location> = stages.flat_map(|stage| &stage.repositories).chain([own]).collect();
     locations.sort();
@@ -83,9 +87,10 @@ pub async fn plan(context: &Context<'_>, what: &str, reason: &str) -> Result<Pla
         let failure = OpsError::input(format!("no repository of this project has {digest}"));
         return Err(failure.help("`iamship history STAGE --format json` tells digests that are there"));
     };
+    let version = version(context, what, digest, &views, &mut unread).await?;
     Ok(Plan {
         digest,
-        version: version(context, what, digest, &views).await?,
+        version,
         rejection: Rejection {
             stage: None,
             reason: reason.trim().to_owned(),
@@ -100,16 +105,27 @@ pub async fn plan(context: &Context<'_>, what: &str, reason: &str) -> Result<Pla
     })
 }
 
-/// Its version: one repository where a trusted key says how it was built is enough.
-async fn version(context: &Context<'_>, what: &str, digest: Digest, views: &[View]) -> Result<String, OpsError> {
+/// Its version: one repository where a trusted key says how it was built is enough. Where that can't be read, the others
+/// tell.
+async fn version(
+    context: &Context<'_>,
+    what: &str,
+    digest: Digest,
+    views: &[View],
+    unread: &mut Vec<OpsError>,
+) -> Result<String, OpsError> {
     let mut refused = None;
     for view in views {
-        let candidate = view.ledger(context).built(digest).await?;
-        match require_built(context, what, &candidate) {
-            Ok(version) => return Ok(version),
-            Err(error) => refused = refused.or(Some(error)),
+        match view.ledger(context).built(digest).await {
+            Ok(candidate) => match require_built(context, what, &candidate) {
+                Ok(version) => return Ok(version),
+                Err(error) => refused = refused.or(Some(error)),
+            },
+            Err(error) => unread.push(error.into()),
         }
     }
+    // What was not read may have said so.
+    let refused = unread.pop().or(refused);
     Err(refused.unwrap_or_else(|| OpsError::input(format!("no trusted key says how {digest} was built"))))
 }
 

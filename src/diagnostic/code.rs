@@ -92,6 +92,8 @@ codes! {
     // --- the tree
     ReferenceDangling "reference-dangling" Error "an id that nothing defines";
     FilledInvalid "filled-invalid" Error "the configuration is not valid once a stage's values are filled in";
+    // --- what a build would bring
+    BuildRejected "build-rejected" Error "the image was rejected, or its stage was rolled back from it";
 }
 
 impl fmt::Display for Code {

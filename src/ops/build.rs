@@ -8,6 +8,7 @@ use futures::future::try_join_all;
 
 use super::bake::{Baked, bake};
 use super::check::findings;
+use super::evidence::add_rejections;
 use super::move_plan::{Authority, MovePlan};
 use super::record::{ImageSigning, Seen, prepare_attestations, push_empty_blob, put_record, read_envelopes};
 use super::stage_move::{self, Outcome, Place};
@@ -15,11 +16,11 @@ use super::view::{self, View, ledger_location};
 use super::{Context, Event, OpsError, inputs, lock, sbom};
 use crate::attest::predicate::{Base, Json, Parameters, Provenance, SourceCommit};
 use crate::attest::{Envelope, Predicate, Record, RecordKind, RecordTag, Signatory, Statement, Unsigned};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::git;
 use crate::image::{Digest, Location, Manifest, Tag, Target};
 use crate::project::{Lock, Permission, Stage, StageName};
-use crate::promotion::{Agreement, Depth, StageState, VerifiedRecord, records, stage_state};
+use crate::promotion::{Agreement, Depth, Records, StageState, VerifiedRecord, records, stage_state, stated};
 use crate::store::{CopyOptions, Listed, copy};
 use crate::values::Contract;
 
@@ -152,6 +153,12 @@ pub async fn plan(context: &Context<'_>, entry: Entry) -> Result<Planned, OpsErr
             .await
             .map_err(broken)
     })?;
+    if let Some(entrance) = &enters {
+        let refused = refused(context, &view, entrance, baked.root.digest()).await?;
+        if !refused.is_empty() {
+            return Ok(Planned::Refused(refused));
+        }
+    }
     let there = match view.listing.has(&baked.version) {
         false => false,
         true => is_same(&view, &baked).await?,
@@ -180,6 +187,40 @@ pub async fn plan(context: &Context<'_>, entry: Entry) -> Result<Planned, OpsErr
             dirty: checkout.dirty,
         }),
     })))
+}
+
+/// What keeps this very digest out of the first stage: somebody rejected it, or rolled the stage back from it. What has
+/// been changed since is another digest, and enters.
+async fn refused(
+    context: &Context<'_>,
+    view: &View,
+    entrance: &Entrance,
+    digest: Digest,
+) -> Result<Vec<Diagnostic>, OpsError> {
+    let (stage, state) = (&entrance.stage.name, &entrance.state);
+    let mut candidate = stated(digest, &Records::default(), (Vec::new(), Vec::new()), None);
+    let others = entrance.views.values().filter(|other| other.location != view.location);
+    add_rejections(context, &mut candidate, others.chain([view])).await?;
+    let rejections = candidate.rejections.iter().filter(|facts| facts.is_about(stage));
+    let mut refused: Vec<_> = rejections
+        .map(|facts| Diagnostic::new(Code::BuildRejected, format!("{digest} was {facts}")))
+        .map(|told| told.help("change the configuration; or build it for no stage: iamship build --no-stage"))
+        .collect();
+    let tags = candidate.doubtful_rejections.iter();
+    refused.extend(tags.map(|tag| {
+        let text = format!("`{tag}` should be a rejection of {digest} and holds something else: one may be hidden");
+        Diagnostic::new(Code::BuildRejected, text).help(format!("find out who moved it, then delete the tag: `{tag}`"))
+    }));
+    let taken_back = state.hold().filter(|hold| hold.replaces == Some(digest));
+    if let Some(hold) = taken_back.filter(|_| refused.is_empty()) {
+        let (by, at) = (&hold.by, hold.at);
+        let text = format!("{digest} would come again: `{stage}` was rolled back from it by `{by}` at {at}");
+        let told = Diagnostic::new(Code::BuildRejected, text);
+        let back =
+            format!("change the configuration; or, if it is good after all: iamship rollback {stage} --to {digest}");
+        refused.push(told.help(back));
+    }
+    Ok(refused)
 }
 
 fn broken(error: tokio::task::JoinError) -> OpsError {

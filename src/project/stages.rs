@@ -34,6 +34,14 @@ pub(super) fn read(
     let mut stages = Vec::new();
     for item in &items {
         if let Some(table) = item.table("`[[stage]]`") {
+            if stages.is_empty()
+                && let Some(enter) = table.get("enter")
+            {
+                let _: Option<()> = enter.refuse(
+                    "`enter` of the first stage holds nothing: builds enter it, and no gate is asked".to_owned(),
+                    "move it to the stage after, or say under `leave` what a digest needs to go on".to_owned(),
+                );
+            }
             stages.extend(read_stage(root, table, default, signing, insecure, known));
         }
     }

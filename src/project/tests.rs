@@ -587,3 +587,14 @@ fn a_profile_in_the_project_wins_and_its_mistakes_point_into_it() {
     assert_eq!(found[0].labels[0].span.source.path(), "servers/curity.toml");
     assert_eq!(found[0].labels[0].span.text(), "etc");
 }
+
+#[test]
+fn rules_of_the_first_stage_that_no_gate_would_ask_are_refused() {
+    let text = FULL.replacen("name = \"dev\"\n", "name = \"dev\"\nenter = { approvals = 0 }\n", 1);
+    let found = told(&text);
+    assert!(
+        matches!(&found[..], [(Code::ProjectInvalid, place, message)]
+            if place.contains("approvals") && message.contains("builds enter it")),
+        "{found:#?}"
+    );
+}

@@ -70,12 +70,16 @@ impl Scene {
     }
 
     fn put(&self, record: &Record, tag: &Tag) {
+        self.put_into(REPOSITORY, record, tag);
+    }
+
+    fn put_into(&self, repository: &str, record: &Record, tag: &Tag) {
         for (_, bytes) in record.blobs() {
-            self.registry.put_blob(REPOSITORY, bytes.clone());
+            self.registry.put_blob(repository, bytes.clone());
         }
         let bytes = record.manifest().bytes();
         self.registry
-            .put_manifest(REPOSITORY, tag.as_str(), media_type::OCI_MANIFEST, bytes);
+            .put_manifest(repository, tag.as_str(), media_type::OCI_MANIFEST, bytes);
     }
 
     /// An approval as another machine would have signed and written it.
@@ -235,6 +239,12 @@ fn an_image_of_another_project_is_not_approved() {
             .says("was built from the project `shop`, not from `another`");
     }
     assert_eq!(scene.registry.tags(REPOSITORY), before);
+    let verified = scene.shop.run(&format!("verify {digest} --format json")).ends(1).json();
+    let problems = verified["problems"].to_string();
+    assert!(
+        problems.contains("was built from the project `shop`, not from `another`"),
+        "{problems}"
+    );
     // A version is a tag, which anybody may have moved.
     scene.shop.write("iamship.toml", &toml);
     let bytes = scene.registry.manifest(REPOSITORY, "dev").expect("a manifest");
@@ -321,6 +331,93 @@ fn each_decision_is_where_the_next_promotion_reads_it() {
     let rows = scene.shop.answer("status")["stages"].clone();
     let rows = rows.as_array().expect("stages");
     assert!(rows.iter().all(|row| row["rejected"] == json!(true)), "{rows:#?}");
+}
+
+fn two_regions(registry: &TestRegistry) -> String {
+    let address = registry.address();
+    let regions = format!("repository = [\"{address}/eu/idsvr\", \"{address}/us/idsvr\"]");
+    [stage("dev", ""), stage("staging", &regions), stage("prod", "")].concat()
+}
+
+#[test]
+fn a_rejection_in_a_stages_second_repository_alone_is_seen_by_every_verb() {
+    let mut scene = scene(two_regions);
+    let image = scene.image("dev");
+    scene.shop.done("promote dev staging");
+    scene.shop.done("test staging");
+    scene.shop.done("render staging --for env");
+    scene.shop.done("explain staging prod");
+    let record = rejection(&scene.approver, &image);
+    scene.put_into("us/idsvr", &record, &record.tag());
+    assert_eq!(scene.shop.status("staging")["rejected"], json!(true));
+    let ran = scene.shop.run("render staging --for env").ends(1);
+    assert_eq!(ran.stdout, "");
+    ran.says("logins fail").says("iamship rollback staging");
+    assert!(
+        scene
+            .held("promote staging prod", "not-rejected")
+            .contains("logins fail")
+    );
+    let verified = scene.shop.run("verify staging --format json").ends(1).json();
+    assert!(verified["problems"].to_string().contains("logins fail"), "{verified:#}");
+    scene.as_pipeline();
+}
+
+#[test]
+fn a_repository_that_is_down_keeps_no_other_from_hearing_of_a_rejection() {
+    let mut scene = scene(two_regions);
+    let digest = scene.image("dev").digest;
+    scene.shop.done("promote dev staging");
+    scene.as_approver();
+    let rejected = |scene: &Scene, repository: &str| {
+        let tags = scene.registry.tags(repository);
+        tags.iter().any(|tag| tag.contains(".iamship-rejected-"))
+    };
+    let before = scene.registry.snapshot();
+    for (down, hears) in [
+        // The project's own one, wholly; and the first one that is read, as soon as a record is asked for.
+        (format!("/v2/{REPOSITORY}/"), "us/idsvr"),
+        ("/v2/eu/idsvr/manifests/sha256-".to_owned(), REPOSITORY),
+    ] {
+        scene.registry.restore(&before);
+        scene.registry.answer_next(100, &down, Canned::status(500));
+        let ran = scene.shop.run(&format!("reject {digest} --reason broken")).ends(3);
+        scene.registry.heal();
+        assert!(rejected(&scene, hears), "{down}: {}", ran.stderr);
+        ran.says("rejects it everywhere");
+    }
+}
+
+#[test]
+fn a_build_brings_no_digest_back_that_was_rejected_or_rolled_back() {
+    let mut scene = scene(one_repository);
+    let configuration = |scene: &Scene, name: &str| scene.shop.configure(name);
+    configuration(&scene, "bad");
+    scene.shop.done("build");
+    let bad = scene.image("dev");
+    scene.shop.done("rollback dev");
+    let good = scene.image("dev");
+    assert_ne!(good.digest, bad.digest);
+    let before = scene.registry.tags(REPOSITORY);
+    let ran = scene.shop.run("build").ends(1);
+    ran.says("was rolled back from it")
+        .says(&format!("iamship rollback dev --to {}", bad.digest));
+    assert_eq!(scene.registry.tags(REPOSITORY), before);
+    // Whoever wants it back says so; whoever has changed it goes on.
+    scene.shop.done(&format!("rollback dev --to {}", bad.digest));
+    scene.shop.done("build");
+    scene.as_approver();
+    scene.shop.done(&format!("reject {} --reason broken", bad.digest));
+    scene.as_pipeline();
+    configuration(&scene, "other");
+    scene.shop.done("build");
+    let other = scene.image("dev").digest;
+    configuration(&scene, "bad");
+    let document = scene.shop.run("build --format json").ends(1).json();
+    assert_eq!(document["entered"], json!(false));
+    assert!(document["diagnostics"].to_string().contains("broken"), "{document:#}");
+    assert_eq!(scene.image("dev").digest, other);
+    scene.shop.done("build --no-stage");
 }
 
 // --- late

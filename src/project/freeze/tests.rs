@@ -5,9 +5,12 @@ use crate::project::{PROJECT_FILE, Project};
 /// The freezes of a stage that says this, or what is wrong with them.
 fn freezes(text: &str) -> Result<Vec<Freeze>, Vec<String>> {
     let folder = Folder::new();
-    folder.write(PROJECT_FILE, &format!("{MINIMAL}\nenter = {{ freeze = {text} }}\n"));
+    folder.write(
+        PROJECT_FILE,
+        &format!("{MINIMAL}\n[[stage]]\nname = \"later\"\nenter = {{ freeze = {text} }}\n"),
+    );
     match Project::load(folder.path()) {
-        Ok(project) => Ok(project.stages[0].enter.freezes.clone()),
+        Ok(project) => Ok(project.stages[1].enter.freezes.clone()),
         Err(found) => Err(found
             .iter()
             .map(|problem| format!("{} {}", problem.message, problem.help.join(" ")))

@@ -6,13 +6,15 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::environment::Environment;
 use super::release::{Found, Held, Release, release};
+use super::view::required_manifest;
 use super::{Context, Event, OpsError, protect};
-use crate::image::{Digest, Hasher, Location};
+use crate::image::{Digest, Hasher, Location, MAX_CONFIG_BYTES, platform_entries};
 use crate::profile::{ParameterType, ServerProfile};
 use crate::project::Stage;
 use crate::render::{
-    self, Deployment, Health, Limits, Options, Port, Secret, SecretStore, Secrets, Target, workload_name,
+    self, Deployment, Health, Limits, Options, Port, Secret, SecretStore, Secrets, Target, User, workload_name,
 };
+use crate::store::read_blob;
 use crate::values::{ContractParameter, Fingerprint, fingerprint};
 
 /// How many processes and threads a server may have.
@@ -43,7 +45,8 @@ pub async fn render(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<R
         Found::Held(held) => return Ok(Rendering::Held(held)),
     };
     let bare = Environment::unprotected(context, release.stage, &release.contract, &release.reading)?;
-    let mut deployment = deployment(context, &release, bare);
+    let user = user(&release).await?;
+    let mut deployment = deployment(context, &release, bare, user);
     if wish.target.is_pulled {
         deployment.repository = pulled_from(context, &deployment.repository);
     }
@@ -85,7 +88,31 @@ fn pulled_from(context: &Context<'_>, location: &Location) -> Location {
     }
 }
 
-fn deployment(context: &Context<'_>, release: &Release<'_>, environment: Environment) -> Deployment {
+/// The user that the image names; of an index, its first image.
+async fn user(release: &Release<'_>) -> Result<Option<User>, OpsError> {
+    let store = &*release.view.store;
+    let manifest = match release
+        .manifest
+        .index()
+        .and_then(|index| platform_entries(index).next())
+    {
+        None => release.manifest.clone(),
+        Some(entry) => required_manifest(store, entry.digest).await?,
+    };
+    let Some(image) = manifest.image() else { return Ok(None) };
+    let bytes = read_blob(store, &image.config, MAX_CONFIG_BYTES as u64).await?;
+    let document: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    Ok(document
+        .pointer("/config/User")
+        .and_then(|user| User::read(user.as_str()?)))
+}
+
+fn deployment(
+    context: &Context<'_>,
+    release: &Release<'_>,
+    environment: Environment,
+    user: Option<User>,
+) -> Deployment {
     let (server, stage) = (&context.project.server, release.stage);
     let checksum = checksum(&values(server, release), &environment);
     let secrets = environment.secrets.into_iter().map(|(name, secret)| {
@@ -105,8 +132,7 @@ fn deployment(context: &Context<'_>, release: &Release<'_>, environment: Environ
         digest: release.digest(),
         plain: environment.plain,
         secrets: secrets.collect(),
-        uid: server.config.uid,
-        gid: server.config.gid,
+        user,
         ports: ports(context, stage),
         health: server.health.as_ref().map(|health| Health {
             port: health.port,

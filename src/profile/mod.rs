@@ -23,5 +23,5 @@ pub use probe::{
 pub use protect::Protect;
 pub use server::{
     ComponentRule, ConfigFolder, Format, InvalidProfile, ListRule, Lookalike, NameHint, PlaceholderSyntax, Port,
-    ReferenceRule, RejectedRoot, Root, Run, SecretRule, ServerProfile, XmlShape,
+    ReferenceRule, RejectedRoot, Root, Run, SecretRule, ServerProfile, TMPFS, XmlShape,
 };

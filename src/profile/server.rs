@@ -275,6 +275,10 @@ pub struct Port {
     pub tls: bool,
 }
 
+/// How a folder in memory is mounted, wherever a server runs: writable by the image's own user; programs may be there,
+/// as Java's libraries unpack themselves.
+pub const TMPFS: &str = "rw,exec,nosuid,nodev,mode=1777";
+
 /// How a container of the server is run, wherever it runs.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]

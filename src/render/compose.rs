@@ -7,7 +7,7 @@ pub(super) fn write(deployment: &Deployment, options: &Options) -> Result<String
     let limits = &deployment.limits;
     let flag = |set: bool| set.then_some(Yaml::Flag(true));
     let command = (!deployment.command.is_empty()).then(|| texts(deployment.command.iter().map(|word| literal(word))));
-    let tmpfs = (!limits.tmpfs.is_empty()).then(|| texts(limits.tmpfs.iter().map(|folder| literal(folder))));
+    let tmpfs = (!limits.tmpfs.is_empty()).then(|| texts(limits.mounts().map(|mount| literal(&mount))));
     let dropped = (!limits.capabilities).then(|| texts(["ALL"]));
     let service = map([("image", text(literal(&deployment.reference())))])
         .with_some("command", command)
@@ -108,7 +108,7 @@ mod tests {
             pids_limit: 512
             read_only: true
             tmpfs:
-            - "/tmp"
+            - "/tmp:rw,exec,nosuid,nodev,mode=1777"
             cap_drop:
             - "ALL"
             security_opt:

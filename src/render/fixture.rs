@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Deployment, Health, Limits, Options, Port, Secret, SecretStore, Secrets};
+use super::{Deployment, Health, Limits, Options, Port, Secret, SecretStore, Secrets, User};
 use crate::image::Digest;
 
 /// Names and values that some reader somewhere reads as something else.
@@ -58,8 +58,7 @@ pub(super) fn with_values(values: &[(&str, &str)]) -> Deployment {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect(),
         secrets: BTreeMap::new(),
-        uid: 10001,
-        gid: 10000,
+        user: User::read("10001:10000"),
         ports: vec![
             Port {
                 name: "runtime".to_owned(),

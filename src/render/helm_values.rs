@@ -1,9 +1,9 @@
-//! Values for a chart of the shape that `helm create` gives, with `env` and `envFrom` as lists of Kubernetes.
+//! Values for a chart of the shape that `helm create` gives, with `env`, `envFrom` and `args` as lists of Kubernetes.
 //!
 //! Charts that know `image.digest` take it instead of the tag; the others put repository and tag together, so that the
 //! tag pins the digest too.
 
-use super::kubernetes::{annotations, resources, secrets_name, security};
+use super::kubernetes::{annotations, arguments, mounts, resources, secrets_name, security, volumes};
 use super::yaml::{list, map, text};
 use super::{Deployment, Options, RenderError, Secrets};
 use crate::image::Tag;
@@ -33,9 +33,12 @@ pub(super) fn write(deployment: &Deployment, options: &Options) -> Result<String
         ("podAnnotations", annotations(deployment)),
         ("securityContext", security(deployment)),
         ("resources", resources(deployment)),
-        ("env", list(environment)),
-        ("envFrom", list(sources)),
-    ]);
+    ])
+    .with_some("args", arguments(deployment))
+    .with_some("volumeMounts", mounts(deployment))
+    .with_some("volumes", volumes(deployment))
+    .with("env", list(environment))
+    .with("envFrom", list(sources));
     Ok(deployment.header(options) + &document.document())
 }
 
@@ -85,6 +88,13 @@ mod tests {
             memory: "2147483648"
           limits:
             memory: "2147483648"
+        volumeMounts:
+        - name: "tmpfs-0"
+          mountPath: "/tmp"
+        volumes:
+        - name: "tmpfs-0"
+          emptyDir:
+            medium: "Memory"
         env:
         - name: "AT"
           value: "@a: b #c"
@@ -120,6 +130,14 @@ mod tests {
           value: "1e3"
         envFrom: []
         "##);
+    }
+
+    #[test]
+    fn the_command_is_the_one_that_was_tested() {
+        let mut deployment = deployment();
+        deployment.command = vec!["serve".to_owned()];
+        let value: Value = serde_yaml_ng::from_str(&write(&deployment, &inline()).unwrap()).unwrap();
+        assert_eq!(value["args"][0], "serve");
     }
 
     #[test]

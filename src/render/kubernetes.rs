@@ -137,20 +137,13 @@ fn external_secret(deployment: &Deployment, options: &Options) -> Result<Yaml, R
 }
 
 fn workload(deployment: &Deployment) -> Yaml {
-    let volumes = deployment.limits.tmpfs.iter().zip(0..).map(|(_, index)| {
-        map([
-            ("name", text(format!("tmpfs-{index}"))),
-            ("emptyDir", map([("medium", text("Memory"))])),
-        ])
-    });
-    let volumes = (!deployment.limits.tmpfs.is_empty()).then(|| list(volumes));
     let pod = map([
         // The account's token and other services' addresses are nothing that the server was tested with.
         ("automountServiceAccountToken", Yaml::Flag(false)),
         ("enableServiceLinks", Yaml::Flag(false)),
         ("containers", list([container(deployment)])),
     ])
-    .with_some("volumes", volumes);
+    .with_some("volumes", volumes(deployment));
     let template = map([
         (
             "metadata",
@@ -171,8 +164,31 @@ pub(super) fn annotations(deployment: &Deployment) -> Yaml {
     map([("dev.iamship/values", text(deployment.checksum.to_string()))])
 }
 
+/// The command, where it is not the image's own.
+pub(super) fn arguments(deployment: &Deployment) -> Option<Yaml> {
+    (!deployment.command.is_empty()).then(|| texts(&deployment.command))
+}
+
+/// The folders in memory.
+pub(super) fn volumes(deployment: &Deployment) -> Option<Yaml> {
+    let volumes = deployment.limits.tmpfs.iter().zip(0..).map(|(_, index)| {
+        map([
+            ("name", text(format!("tmpfs-{index}"))),
+            ("emptyDir", map([("medium", text("Memory"))])),
+        ])
+    });
+    (!deployment.limits.tmpfs.is_empty()).then(|| list(volumes))
+}
+
+/// Where they are.
+pub(super) fn mounts(deployment: &Deployment) -> Option<Yaml> {
+    let folders = deployment.limits.tmpfs.iter().zip(0..);
+    let mounts =
+        folders.map(|(folder, index)| map([("name", text(format!("tmpfs-{index}"))), ("mountPath", text(folder))]));
+    (!deployment.limits.tmpfs.is_empty()).then(|| list(mounts))
+}
+
 fn container(deployment: &Deployment) -> Yaml {
-    let command = (!deployment.command.is_empty()).then(|| texts(&deployment.command));
     let ports = deployment.ports.iter().map(|port| {
         map([
             ("name", text(port_name(&port.name, port.number))),
@@ -180,16 +196,9 @@ fn container(deployment: &Deployment) -> Yaml {
             ("protocol", text("TCP")),
         ])
     });
-    let mounts = deployment
-        .limits
-        .tmpfs
-        .iter()
-        .zip(0..)
-        .map(|(folder, index)| map([("name", text(format!("tmpfs-{index}"))), ("mountPath", text(folder))]));
-    let mounts = (!deployment.limits.tmpfs.is_empty()).then(|| list(mounts));
     let container = map([("name", text("server")), ("image", text(deployment.reference()))])
         .with("imagePullPolicy", text("IfNotPresent"))
-        .with_some("args", command)
+        .with_some("args", arguments(deployment))
         .with("envFrom", list(sources(deployment)))
         .with("ports", list(ports));
     let container = match &deployment.health {
@@ -205,7 +214,7 @@ fn container(deployment: &Deployment) -> Yaml {
     container
         .with("resources", resources(deployment))
         .with("securityContext", security(deployment))
-        .with_some("volumeMounts", mounts)
+        .with_some("volumeMounts", mounts(deployment))
 }
 
 fn sources(deployment: &Deployment) -> Vec<Yaml> {
@@ -241,15 +250,17 @@ pub(super) fn resources(deployment: &Deployment) -> Yaml {
 
 pub(super) fn security(deployment: &Deployment) -> Yaml {
     let dropped = (!deployment.limits.capabilities).then(|| map([("drop", texts(["ALL"]))]));
-    map([
-        ("runAsUser", Yaml::Number(deployment.uid.into())),
-        ("runAsGroup", Yaml::Number(deployment.gid.into())),
-        ("runAsNonRoot", Yaml::Flag(deployment.uid != 0)),
-        ("readOnlyRootFilesystem", Yaml::Flag(deployment.limits.read_only)),
-        ("allowPrivilegeEscalation", Yaml::Flag(false)),
-    ])
-    .with_some("capabilities", dropped)
-    .with("seccompProfile", map([("type", text("RuntimeDefault"))]))
+    let user = deployment.user;
+    let group = user.and_then(|user| user.gid);
+    // As it was tested: of a user that is a name, or none, Kubernetes can't tell whether it is root.
+    map::<&str>([])
+        .with_some("runAsUser", user.map(|user| Yaml::Number(user.uid.into())))
+        .with_some("runAsGroup", group.map(|gid| Yaml::Number(gid.into())))
+        .with_some("runAsNonRoot", user.map(|user| Yaml::Flag(user.uid != 0)))
+        .with("readOnlyRootFilesystem", Yaml::Flag(deployment.limits.read_only))
+        .with("allowPrivilegeEscalation", Yaml::Flag(false))
+        .with_some("capabilities", dropped)
+        .with("seccompProfile", map([("type", text("RuntimeDefault"))]))
 }
 
 #[cfg(test)]
@@ -413,6 +424,24 @@ mod tests {
                 emptyDir:
                   medium: "Memory"
         "##);
+    }
+
+    #[test]
+    fn a_user_that_is_no_number_is_left_to_the_image() {
+        for (text, expected) in [
+            ("idsvr", None),
+            ("", None),
+            ("0", Some((0, false))),
+            ("7", Some((7, true))),
+        ] {
+            let mut deployment = deployment();
+            deployment.user = super::super::User::read(text);
+            let text = write(&deployment, &inline()).unwrap();
+            let pod = of_kind(&text, "Deployment")["spec"]["template"]["spec"].clone();
+            let security = &pod["containers"][0]["securityContext"];
+            let told = security["runAsUser"].as_u64().zip(security["runAsNonRoot"].as_bool());
+            assert_eq!((told, &security["runAsGroup"]), (expected, &Value::Null), "{text}");
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 pub(crate) use names::workload_name;
 
 use crate::image::{Digest, Location};
+use crate::profile::TMPFS;
 
 /// What runs in one stage: the pinned image and everything that it is given.
 #[derive(Clone, Debug)]
@@ -42,10 +43,8 @@ pub struct Deployment {
     pub plain: BTreeMap<String, String>,
     /// The rest of its environment.
     pub secrets: BTreeMap<String, Secret>,
-    /// The user that the server runs as.
-    pub uid: u32,
-    /// Its group.
-    pub gid: u32,
+    /// The user that the image names, where it is a number; the image decides in any case.
+    pub user: Option<User>,
     /// What it listens on.
     pub ports: Vec<Port>,
     /// How to see that it is up.
@@ -67,6 +66,29 @@ pub struct Secret {
     pub text: SecretString,
     /// The path in a vault that it comes from, where it does: `secret/iam/staging`.
     pub vault: Option<String>,
+}
+
+/// A user of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Its number.
+    pub uid: u32,
+    /// Its group's, where it is named.
+    pub gid: Option<u32>,
+}
+
+impl User {
+    /// `10001` or `10001:10001`; names mean something in the image only.
+    pub fn read(text: &str) -> Option<Self> {
+        let (uid, gid) = match text.split_once(':') {
+            Some((uid, gid)) => (uid, Some(gid)),
+            None => (text, None),
+        };
+        Some(Self {
+            uid: uid.parse().ok()?,
+            gid: gid.map(str::parse).transpose().ok()?,
+        })
+    }
 }
 
 /// A port.
@@ -106,6 +128,13 @@ pub struct Limits {
     pub tmpfs: Vec<String>,
     /// Whether it keeps the default capabilities; none otherwise.
     pub capabilities: bool,
+}
+
+impl Limits {
+    /// Its folders in memory, as Docker's command line takes them: `/tmp:rw,exec`.
+    fn mounts(&self) -> impl Iterator<Item = String> {
+        self.tmpfs.iter().map(|folder| format!("{folder}:{TMPFS}"))
+    }
 }
 
 /// What becomes of the secrets.

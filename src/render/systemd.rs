@@ -7,15 +7,19 @@ use std::fmt::Write as _;
 
 use super::{Deployment, Options, RenderError, Secrets};
 
+/// Where units find their values.
+const FOLDER: &str = "/etc/iamship";
+
 pub(super) fn write(deployment: &Deployment, options: &Options) -> Result<String, RenderError> {
     let name = deployment.name();
     let mut out = deployment.header(options);
-    if options.secrets == Secrets::External && !deployment.secrets.is_empty() {
-        let stage = &deployment.stage;
+    // One of the two has all values: a file that is older than the unit would win over it.
+    let is_in_file = options.secrets == Secrets::External && !deployment.secrets.is_empty();
+    if is_in_file {
+        let (stage, file) = (&deployment.stage, file(&name));
         _ = writeln!(
             out,
-            "# its secrets: iamship render {stage} --for env > {} (mode 0600)",
-            file(&name)
+            "# its values: (umask 077; mkdir -p {FOLDER}; iamship render {stage} --for env > {file})"
         );
     }
     let version = deployment.version.as_deref().unwrap_or("its image");
@@ -27,11 +31,12 @@ pub(super) fn write(deployment: &Deployment, options: &Options) -> Result<String
     );
     out.push_str("Requires=docker.service\nWants=network-online.target\nAfter=docker.service network-online.target\n");
     out.push_str("\n[Service]\n");
-    for (variable, value) in deployment.inline(options) {
-        _ = writeln!(out, "Environment={}", quoted(&assignment(variable, value)?));
-    }
-    if options.secrets == Secrets::External && !deployment.secrets.is_empty() {
+    if is_in_file {
         _ = writeln!(out, "EnvironmentFile={}", file(&name));
+    } else {
+        for (variable, value) in deployment.inline(options) {
+            _ = writeln!(out, "Environment={}", quoted(&assignment(variable, value)?));
+        }
     }
     _ = writeln!(out, "ExecStartPre=-/usr/bin/docker rm --force {name}");
     let command: Vec<_> = command(deployment, &name).iter().map(|word| argument(word)).collect();
@@ -47,7 +52,7 @@ pub(super) fn write(deployment: &Deployment, options: &Options) -> Result<String
 }
 
 fn file(name: &str) -> String {
-    format!("/etc/iamship/{name}.env")
+    format!("{FOLDER}/{name}.env")
 }
 
 fn command(deployment: &Deployment, name: &str) -> Vec<String> {
@@ -70,8 +75,8 @@ fn command(deployment: &Deployment, name: &str) -> Vec<String> {
     }
     option("memory", format!("{}b", limits.memory));
     option("pids-limit", limits.processes.to_string());
-    for folder in &limits.tmpfs {
-        option("tmpfs", folder.clone());
+    for mount in limits.mounts() {
+        option("tmpfs", mount);
     }
     if limits.read_only {
         option("read-only", "true".to_owned());
@@ -212,7 +217,7 @@ mod tests {
         Environment="UNICODE=grüße 😀    ﻿"
         Environment="Y=1e3"
         ExecStartPre=-/usr/bin/docker rm --force shop-staging
-        ExecStart=/usr/bin/docker run --rm --name shop-staging --env=AT --env=BACKSLASH --env=BLANKS --env=DB_PASSWORD --env=DOLLAR --env=EMPTY --env=EQUALS --env=LINES --env=NO --env=NULL --env=PERCENT --env=QUOTED --env=QUOTES --env=TAB --env=UNICODE --env=Y --publish=127.0.0.1:443:8443 --memory=2147483648b --pids-limit=512 --tmpfs=/tmp --read-only=true --cap-drop=ALL --security-opt=no-new-privileges registry.example.com/iam/idsvr@sha256:6105d6cc76af400325e94d588ce511be5bfdbb73b437dc51eca43917d7a43e3d
+        ExecStart=/usr/bin/docker run --rm --name shop-staging --env=AT --env=BACKSLASH --env=BLANKS --env=DB_PASSWORD --env=DOLLAR --env=EMPTY --env=EQUALS --env=LINES --env=NO --env=NULL --env=PERCENT --env=QUOTED --env=QUOTES --env=TAB --env=UNICODE --env=Y --publish=127.0.0.1:443:8443 --memory=2147483648b --pids-limit=512 --tmpfs=/tmp:rw,exec,nosuid,nodev,mode=1777 --read-only=true --cap-drop=ALL --security-opt=no-new-privileges registry.example.com/iam/idsvr@sha256:6105d6cc76af400325e94d588ce511be5bfdbb73b437dc51eca43917d7a43e3d
         ExecStop=/usr/bin/docker stop shop-staging
         Restart=always
         RestartSec=2
@@ -227,7 +232,9 @@ mod tests {
     fn external_secrets_come_from_a_file_that_root_reads() {
         let unit = write(&deployment(), &external()).unwrap();
         assert!(unit.contains("\nEnvironmentFile=/etc/iamship/shop-staging.env\n"));
-        assert!(unit.contains(" --env=DB_PASSWORD "));
+        assert!(unit.contains(" --env=DB_PASSWORD ") && unit.contains(" --env=NO "));
+        // What stands in the file is newer; and what stands in both wins from the file.
+        assert!(!unit.contains("\nEnvironment="));
         assert!(!unit.contains("hunter2"));
     }
 

@@ -35,7 +35,9 @@ fn every_target_names_the_digest_that_the_stage_runs() {
         let document = shop.done(&format!("render dev --for {target}")).stdout;
         assert!(document.contains(&digest), "{target}: {document}");
         assert!(document.contains(&repository), "{target}: {document}");
-        assert!(document.contains("login.dev.example.com"), "{target}: {document}");
+        // A unit names the file that has its values.
+        let told = document.contains("login.dev.example.com");
+        assert_eq!(told, *target != "systemd", "{target}: {document}");
         let inline = matches!(*target, "env" | "docker");
         assert_eq!(document.contains(PASSWORD), inline, "{target}: {document}");
         let document = shop.done(&format!("render dev --for {target} --secrets inline")).stdout;
@@ -151,6 +153,48 @@ fn the_document_is_the_answer_and_json_is_not() {
     run.says("`render` answers with the document itself");
     let status: Value = shop.status("dev");
     assert!(status["digest"].is_string());
+}
+
+#[test]
+fn pods_run_as_the_user_that_the_image_names() {
+    let (_registry, shop) = built();
+    for target in ["kubernetes", "helm-values"] {
+        let document = shop.done(&format!("render dev --for {target}")).stdout;
+        // The image names none, and was tested as that.
+        assert!(!document.contains("runAs"), "{document}");
+    }
+}
+
+#[test]
+fn the_file_of_a_unit_is_the_only_one_that_has_its_values() {
+    let (_registry, shop) = built();
+    let unit = shop.done("render dev --for systemd").stdout;
+    assert!(
+        !unit.contains("login.dev.example.com") && !unit.contains("\nEnvironment="),
+        "{unit}"
+    );
+    // Pasted, it works.
+    let line = unit.lines().find_map(|line| line.strip_prefix("# its values: "));
+    let line = line.expect("a command").replace("/etc/iamship", "etc/iamship");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &line.replace("iamship render", "./iamship render")]);
+    let command = shop.command("");
+    std::os::unix::fs::symlink(command.get_program(), shop.path().join("iamship")).expect("a link");
+    shell.current_dir(shop.path());
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            shell.env(name, value);
+        }
+    }
+    output(&mut shell);
+    let file = shop.path().join("etc/iamship/shop-dev.env");
+    let text = std::fs::read_to_string(&file).expect("written");
+    assert!(
+        text.contains(PASSWORD) && text.contains("login.dev.example.com"),
+        "{text}"
+    );
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).expect("there").permissions());
+    assert_eq!(mode & 0o777, 0o600);
 }
 
 #[test]

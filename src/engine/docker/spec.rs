@@ -11,6 +11,7 @@ use secrecy::ExposeSecret as _;
 
 use super::owner::Owner;
 use crate::engine::{ContainerSpec, EngineError};
+use crate::profile::TMPFS;
 
 const ACT: &str = "make the container";
 
@@ -95,9 +96,6 @@ fn host(spec: &ContainerSpec) -> Result<HostConfig, EngineError> {
         ..HostConfig::default()
     })
 }
-
-/// Writable by the image's own user; programs may be there, as Java's libraries unpack themselves.
-const TMPFS: &str = "rw,exec,nosuid,nodev,mode=1777";
 
 /// Whatever the engine's own default is: a flood fills two files of 8 MiB and no disk.
 fn log() -> HostConfigLogConfig {

@@ -28,8 +28,10 @@ pub(super) enum Settled {
 /// How often, and how far apart, the end of another move is looked for: it is a few requests away, if it is alive.
 const LOOKS: usize = 40;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
+/// So many of the newest moves are looked at for what a move came after.
+const PREDECESSORS: usize = 16;
 /// How often a move that came after another is looked at.
-const LOOKS_AT_A_FOLLOWER: usize = 8;
+const LOOKS_AT_A_FOLLOWER: usize = 40;
 
 /// Settles a move that has its record and found that the tag had been moved before it wrote its own.
 pub(super) async fn settle_overtaken(
@@ -80,9 +82,11 @@ pub(super) async fn settle(
 ) -> Result<Settled, OpsError> {
     let (rivals, followers) = new_moves(context, plan, record, view, listing).await?;
     let (Some(winner), true) = (winner(&rivals), rivals.iter().any(|entry| entry.record != record)) else {
-        return stands(plan, places, now);
+        // Who came after this move knows better where the stage is.
+        let is_newest = followers.is_empty();
+        return stands(context, plan, places, view, now, is_newest).await;
     };
-    let stands_at = follow(context, plan, winner, followers, view).await?;
+    let stands_at = follow(context, plan, &rivals, winner, followers, view).await?;
     for place in places {
         give_tag(plan, place, view, stands_at).await?;
     }
@@ -112,19 +116,26 @@ fn winner(rivals: &[Move]) -> Option<&Move> {
     rivals.iter().min_by_key(|entry| entry.statement)
 }
 
-/// Where the stage is after the winner: somebody may have moved it on from there, and this move's tag came over theirs.
+/// Where the stage is after the race: somebody may have moved it on, from the winner or from what a loser's tag said for
+/// a moment, and this move's tag came over theirs.
 ///
 /// One that was not brought to its end may have been given up, so it is given a moment to end.
 async fn follow(
     context: &Context<'_>,
     plan: &MovePlan,
+    rivals: &[Move],
     winner: &Move,
     followers: Vec<Move>,
     view: &View,
 ) -> Result<Digest, OpsError> {
     let mut last = winner;
     loop {
-        let comes_next = |entry: &&Move| entry.previous.iter().any(|record| last.is_recorded_by(record));
+        let before = match last.record == winner.record {
+            true => rivals,
+            false => std::slice::from_ref(last),
+        };
+        let is_before = |record: &Digest| before.iter().any(|entry| entry.is_recorded_by(record));
+        let comes_next = |entry: &&Move| entry.previous.iter().any(is_before);
         let mut next: Vec<&Move> = followers.iter().filter(comes_next).collect();
         next.sort_by_key(|entry| entry.statement);
         let mut ended = None;
@@ -148,12 +159,34 @@ async fn follow(
     Ok(last.digest)
 }
 
-/// Without rivals on record, the tags must be what was written.
-fn stands(plan: &MovePlan, places: &[Place], now: &[Option<Digest>]) -> Result<Settled, OpsError> {
-    let other = places
-        .iter()
-        .zip(now)
-        .find(|(_, now)| **now != Some(plan.manifest.digest()));
+/// Without rivals on record, the tags must be what was written. What this move came after may have taken its tag back:
+/// its race was settled late. Then this move, which is the later one, takes it again.
+async fn stands(
+    context: &Context<'_>,
+    plan: &MovePlan,
+    places: &[Place],
+    view: &View,
+    now: &[Option<Digest>],
+    is_newest: bool,
+) -> Result<Settled, OpsError> {
+    let digest = plan.manifest.digest();
+    let is_elsewhere = |now: &[Option<Digest>]| now.iter().any(|now| *now != Some(digest));
+    let mut now = now.to_vec();
+    if is_newest && is_elsewhere(&now) && !plan.previous.is_empty() {
+        let trusted = context.keys.trusted();
+        let depth = Depth::Moves(PREDECESSORS);
+        let watched = watched(context, &plan.stage);
+        let state = stage_state(&*view.store, &view.listing, watched, None, depth, trusted).await?;
+        let is_before = |entry: &&Move| plan.previous.iter().any(|record| entry.is_recorded_by(record));
+        let before: Vec<Digest> = state.moves.iter().filter(is_before).map(|entry| entry.digest).collect();
+        for (place, now) in places.iter().zip(&mut now) {
+            if now.is_some_and(|now| before.contains(&now)) {
+                give_tag(plan, place, view, digest).await?;
+                *now = place.store.resolve(&plan.stage.tag).await?;
+            }
+        }
+    }
+    let other = places.iter().zip(&now).find(|(_, now)| **now != Some(digest));
     Ok(match other {
         None => Settled::Stands,
         Some((place, now)) => {
@@ -161,9 +194,8 @@ fn stands(plan: &MovePlan, places: &[Place], now: &[Option<Digest>]) -> Result<S
             Settled::Lost(Overtaken {
                 gate: GateName::Unchanged,
                 because: format!(
-                    "`{}` was moved to {}, and a moment later {what}",
+                    "`{}` was moved to {digest}, and a moment later {what}",
                     place.location.reference(&plan.stage.tag),
-                    plan.manifest.digest()
                 ),
                 help: format!("iamship history {}", plan.stage.name),
             })

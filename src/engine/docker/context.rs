@@ -129,7 +129,7 @@ mod tests {
                 r#"{"docker":{"Host":"tcp://far:2376","SkipTLSVerify":true}}"#,
                 "SkipTLSVerify",
             ),
-            (r#"{"docker":{"Host":"ssh://me@far"}}"#, "ssh -L"),
+            (r#"{"docker":{"Host":"ssh://me@far"}}"#, "must be on this machine"),
             (r#"{"docker":{}}"#, "names no engine"),
             (r"{}", "names no engine"),
             (r"[]", "can't be read"),

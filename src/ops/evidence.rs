@@ -7,11 +7,14 @@ use secrecy::ExposeSecret as _;
 
 use super::inputs::StageReading;
 use super::promote::Wish;
+use super::protect;
+use super::stage_definition::stage_definition;
 use super::view::{self, View, digest_of};
 use super::{Context, FingerprintKey, OpsError};
 use crate::attest::PublicKey;
 use crate::checks;
 use crate::image::{Digest, Location};
+use crate::profile::ServerProfile;
 use crate::project::{Permission, Stage};
 use crate::promotion::{
     ApprovalRule, Approver, Candidate, CurrentFingerprint, Depth, Evidence, GateName, Kind, Request, StageState, judge,
@@ -249,21 +252,25 @@ impl Reader<'_, '_> {
     }
 
     fn fingerprint(&self, contract: &Contract) -> CurrentFingerprint {
-        current_fingerprint(self.from, contract, &self.from_values, self.key.as_ref())
+        let server = &self.context.project.server;
+        current_fingerprint(server, self.from, contract, &self.from_values, self.key.as_ref())
     }
 }
 
-/// The fingerprint of a stage's values, with and without the secrets.
+/// The fingerprint of a stage's values, with and without the secrets, and of what else its containers get.
 pub(super) fn current_fingerprint(
+    server: &ServerProfile,
     stage: &Stage,
     contract: &Contract,
     reading: &StageReading,
     key: Option<&FingerprintKey>,
 ) -> CurrentFingerprint {
-    let take = |key: Option<&[u8; 32]>| fingerprint(stage.name.as_str(), contract, reading.values(), key);
+    let contract = protect::with_keys(server, stage, contract);
+    let take = |key: Option<&[u8; 32]>| fingerprint(stage.name.as_str(), &contract, reading.values(), key);
     CurrentFingerprint {
         keyed: key.map(|key| take(Some(key.expose_secret()))),
         plain: take(None),
+        definition: stage_definition(server, stage),
     }
 }
 

@@ -36,6 +36,7 @@ pub mod release;
 pub mod render;
 pub mod rollback;
 mod sbom;
+mod stage_definition;
 mod stage_move;
 mod static_test;
 pub mod status;

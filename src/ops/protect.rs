@@ -16,10 +16,10 @@ use super::render::{MOST_PROCESSES, memory};
 use super::{Context, OpsError};
 use crate::engine::{ContainerSpec, Engine, Finished, Limits};
 use crate::image::{Digest, Manifest};
-use crate::profile::{ParameterName, Protect, ServerProfile};
+use crate::profile::{ParameterName, ParameterType, Protect, ServerProfile};
 use crate::project::{ProtectSettings, Stage};
 use crate::store::Store;
-use crate::values::{ContractParameter, Redactor, Value};
+use crate::values::{Contract, ContractParameter, Redactor, Value};
 
 /// How many values are protected side by side.
 const SIDE_BY_SIDE: usize = 4;
@@ -37,6 +37,22 @@ pub(super) fn keys<'p>(server: &'p ServerProfile, stage: &'p Stage) -> impl Iter
     let known = server.protect.as_ref().map(|protect| &protect.environment);
     let own = stage.protect.as_ref().map(|settings| &settings.environment);
     [known, own].into_iter().flatten().flatten()
+}
+
+/// A contract and the keys that the server gets beside it: a changed key is a changed value.
+pub(super) fn with_keys(server: &ServerProfile, stage: &Stage, contract: &Contract) -> Contract {
+    let mut asked = contract.clone();
+    let unasked = keys(server, stage).filter(|name| contract.get(name.as_str()).is_none());
+    asked.parameters.extend(unasked.map(|name| ContractParameter {
+        name: name.clone(),
+        kind: ParameterType::Text,
+        secret: true,
+        may_be_empty: true,
+        default: None,
+        uses: 0,
+        used: Vec::new(),
+    }));
+    asked
 }
 
 /// Whether a parameter's value must be protected: the stage says so, the profile means it, and it is not yet.

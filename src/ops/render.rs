@@ -9,13 +9,13 @@ use super::release::{Found, Held, Release, release};
 use super::view::required_manifest;
 use super::{Context, Event, OpsError, protect};
 use crate::image::{Digest, Hasher, Location, MAX_CONFIG_BYTES, platform_entries};
-use crate::profile::{ParameterType, ServerProfile};
+use crate::profile::ServerProfile;
 use crate::project::Stage;
 use crate::render::{
     self, Deployment, Health, Limits, Options, Port, Secret, SecretStore, Secrets, Target, User, workload_name,
 };
 use crate::store::read_blob;
-use crate::values::{ContractParameter, Fingerprint, fingerprint};
+use crate::values::{Fingerprint, fingerprint};
 
 /// How many processes and threads a server may have.
 pub(super) const MOST_PROCESSES: u32 = 4096;
@@ -183,17 +183,7 @@ pub(super) fn patience(context: &Context<'_>, stage: &Stage) -> Duration {
 
 /// The fingerprint of what the stage gives the parameters, and the server beside them.
 pub(super) fn values(server: &ServerProfile, release: &Release<'_>) -> Fingerprint {
-    let mut asked = release.contract.clone();
-    let unasked = protect::keys(server, release.stage).filter(|name| release.contract.get(name.as_str()).is_none());
-    asked.parameters.extend(unasked.map(|name| ContractParameter {
-        name: name.clone(),
-        kind: ParameterType::Text,
-        secret: true,
-        may_be_empty: true,
-        default: None,
-        uses: 0,
-        used: Vec::new(),
-    }));
+    let asked = protect::with_keys(server, release.stage, &release.contract);
     let key = release.key.as_ref().map(|key| key.expose_secret());
     fingerprint(release.stage.name.as_str(), &asked, release.reading.values(), key)
 }

@@ -200,7 +200,7 @@ async fn tests(
 ) -> Result<Vec<Tested>, OpsError> {
     let reading = inputs::stage(context, stage).await?;
     let contract = candidate.contract.as_ref().filter(|_| reading.is_whole());
-    let now = contract.map(|contract| current_fingerprint(stage, contract, &reading, key));
+    let now = contract.map(|contract| current_fingerprint(&context.project.server, stage, contract, &reading, key));
     let mut suites: Vec<&str> = candidate.tests.iter().map(|facts| facts.suite.as_str()).collect();
     suites.dedup();
     let standing = suites
@@ -210,7 +210,7 @@ async fn tests(
         suite: facts.suite.clone(),
         passed: facts.passed,
         at: facts.at,
-        stale: now.as_ref().and_then(|now| match now.compare(&facts.fingerprint) {
+        stale: now.as_ref().and_then(|now| match now.compare(facts) {
             Freshness::Fresh => Some(false),
             Freshness::Stale => Some(true),
             Freshness::OtherKey => None,

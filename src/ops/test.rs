@@ -7,8 +7,9 @@ use super::environment::environment;
 use super::inputs::{self, StageReading};
 use super::load_image::load_image;
 use super::promote::current;
-use super::protect::Image;
+use super::protect::{self, Image};
 use super::record::write_record;
+use super::stage_definition::stage_definition;
 use super::trial::Trial;
 use super::view::{self, View, digest_of, ledger_location, required_manifest};
 use super::{Context, Event, OpsError, junit, static_test};
@@ -43,6 +44,8 @@ pub struct Report {
     pub url: Option<String>,
     /// The newest of what was written, where something failed that was started.
     pub tails: Vec<Tail>,
+    /// What the container got beside its values; none where none was started.
+    definition: Option<Digest>,
     subject: Manifest,
     contract: Contract,
     reading: StageReading,
@@ -94,6 +97,7 @@ impl Report {
             suites,
             url: None,
             tails: Vec::new(),
+            definition: None,
             subject: subject.manifest,
             contract: subject.contract,
             reading: subject.reading,
@@ -247,6 +251,7 @@ async fn run_in_engine(
     let reports = reports.collect();
     Ok(Report {
         tails: tried.tails,
+        definition: Some(stage_definition(&context.project.server, subject.stage)),
         ..Report::new(subject, reports)
     })
 }
@@ -318,7 +323,8 @@ pub async fn record(context: &Context<'_>, stage: &str, report: &Report) -> Resu
         context.keys.fingerprint_key()
     )?;
     let secret = fingerprint_key.as_ref().map(|key| key.expose_secret());
-    let values = fingerprint(stage.name.as_str(), &report.contract, report.reading.values(), secret);
+    let asked = protect::with_keys(&context.project.server, stage, &report.contract);
+    let values = fingerprint(stage.name.as_str(), &asked, report.reading.values(), secret);
     if values.secrets == SecretsHashed::LeftOut {
         let why = "no key is known that hashes the secrets (`IAMSHIP_FINGERPRINT_KEY`): a changed secret will not make this result stale";
         context.events.tell(Event::Warning(why));
@@ -329,7 +335,7 @@ pub async fn record(context: &Context<'_>, stage: &str, report: &Report) -> Resu
         let result = TestResult {
             outcome: suite.outcome,
             stage: stage.name.clone(),
-            stage_definition: None,
+            stage_definition: report.definition,
             suite: suite.name.clone(),
             values: values.clone(),
             checks: suite.checks.iter().map(Check::outcome).collect(),

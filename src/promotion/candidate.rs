@@ -211,19 +211,21 @@ fn tests_of<'r>(record: &'r VerifiedRecord, stage: &'r StageName) -> impl Iterat
         passed: test.outcome != Outcome::Failed,
         at: test.at,
         fingerprint: test.values.clone(),
+        definition: test.stage_definition,
         signer: test.signer().name().to_owned(),
         record: record.digest(),
         envelope: test.envelope_digest(),
     })
 }
 
-/// The newest result of a suite with the same values counts; of two at one moment, the failure does. By suite, then the
+/// The newest result of a suite with the same values, and the same container, counts; of two at one moment, the failure does. By suite, then the
 /// newest first.
 fn newest_of_each(mut tests: Vec<TestFacts>) -> Vec<TestFacts> {
     tests.sort_by(|a, b| a.suite.cmp(&b.suite).then_with(|| newest_first(a, b)));
     let mut newest: Vec<TestFacts> = Vec::new();
     for facts in tests {
-        let is_same = |known: &TestFacts| known.suite == facts.suite && known.fingerprint == facts.fingerprint;
+        let with = |facts: &TestFacts| (facts.suite.clone(), facts.fingerprint.clone(), facts.definition);
+        let is_same = |known: &TestFacts| with(known) == with(&facts);
         if !newest.iter().any(is_same) {
             newest.push(facts);
         }
@@ -249,6 +251,7 @@ mod tests {
             passed,
             at: jiff::Timestamp::from_second(second).unwrap(),
             fingerprint: keyed("values"),
+            definition: None,
             signer: "k".into(),
             record: Digest::of(&second.to_be_bytes()),
             envelope: Digest::of(b"envelope"),
@@ -334,6 +337,13 @@ mod tests {
         let tests = newest_of_each(vec![with_others, result(3, true), result(2, false)]);
         let told: Vec<_> = tests.iter().map(|facts| (facts.at.as_second(), facts.passed)).collect();
         assert_eq!(told, [(3, true), (1, false)]);
+    }
+
+    #[test]
+    fn the_newest_of_each_container_is_kept() {
+        let mut elsewhere = result(2, false);
+        elsewhere.definition = Some(Digest::of(b"more memory"));
+        assert_eq!(newest_of_each(vec![result(1, true), elsewhere]).len(), 2);
     }
 
     #[test]

@@ -168,6 +168,8 @@ pub struct TestFacts {
     pub at: Timestamp,
     /// The values it ran with.
     pub fingerprint: Fingerprint,
+    /// What else the container got; none where none was started.
+    pub definition: Option<Digest>,
     /// Whose key.
     pub signer: String,
     /// The record that says so.
@@ -176,16 +178,18 @@ pub struct TestFacts {
     pub envelope: Digest,
 }
 
-/// The fingerprint of a stage's values now, both ways.
+/// The fingerprint of a stage's values now, both ways, and of what else its containers get.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CurrentFingerprint {
     /// With the secrets, where there is a key.
     pub keyed: Option<Fingerprint>,
     /// Without the secrets.
     pub plain: Fingerprint,
+    /// What containers get beside their values.
+    pub definition: Digest,
 }
 
-/// Whether a test's values are those of now.
+/// Whether a test was one of the stage as it is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
     /// They are.
@@ -197,8 +201,17 @@ pub enum Freshness {
 }
 
 impl CurrentFingerprint {
-    /// Compares a test's values with those of now.
-    pub fn compare(&self, tested: &Fingerprint) -> Freshness {
+    /// Whether a test started its container as one is started now, or none.
+    pub fn runs_as_in(&self, tested: &TestFacts) -> bool {
+        tested.definition.is_none_or(|definition| definition == self.definition)
+    }
+
+    /// Compares a test's values, and what else its container got, with those of now.
+    pub fn compare(&self, facts: &TestFacts) -> Freshness {
+        if !self.runs_as_in(facts) {
+            return Freshness::Stale;
+        }
+        let tested = &facts.fingerprint;
         let current = match (tested.secrets, &self.keyed) {
             (SecretsHashed::Keyed, None) => return Freshness::OtherKey,
             (SecretsHashed::Keyed, Some(keyed)) if keyed.key.is_some() && keyed.key != tested.key => {

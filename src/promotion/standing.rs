@@ -36,7 +36,7 @@ impl<'t> Standing<'t> {
         };
         let with = |freshness: Freshness, passed: bool| {
             let own = own.iter().copied();
-            own.filter(move |facts| facts.passed == passed && current.compare(&facts.fingerprint) == freshness)
+            own.filter(move |facts| facts.passed == passed && current.compare(facts) == freshness)
         };
         let is_taken_back = |failure: &TestFacts| {
             let mut passes = with(Freshness::Fresh, true);

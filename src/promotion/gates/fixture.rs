@@ -115,6 +115,7 @@ pub(in crate::promotion) fn evidence() -> Evidence {
                 passed: true,
                 at: jiff::Timestamp::from_second(1_767_225_700).unwrap(),
                 fingerprint: keyed("values"),
+                definition: Some(digest("definition")),
                 signer: "keys/iamship.pub".into(),
                 record: digest("tested"),
                 envelope: digest("envelope of tested"),
@@ -139,6 +140,7 @@ pub(in crate::promotion) fn evidence() -> Evidence {
                 secrets: SecretsHashed::LeftOut,
                 key: None,
             },
+            definition: digest("definition"),
         }),
         value_problems: Vec::new(),
     }

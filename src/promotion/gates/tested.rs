@@ -86,7 +86,7 @@ fn look(evidence: &Evidence, suite: &str) -> Result<String, (String, String)> {
         )),
         Standing::Passed(_) => Ok(format!("`{suite}` passed in `{stage}` at {at}")),
         Standing::Failed(facts) => {
-            let freshness = current.map(|current| current.compare(&facts.fingerprint));
+            let freshness = current.map(|current| current.compare(facts));
             let because = format!("suite `{suite}` failed in `{stage}` at {at}");
             Err(match freshness {
                 Some(Freshness::OtherKey) => (
@@ -98,7 +98,13 @@ fn look(evidence: &Evidence, suite: &str) -> Result<String, (String, String)> {
         }
         Standing::Stale(facts) => {
             let how = if facts.passed { "passed" } else { "failed" };
-            let because = format!("suite `{suite}` {how} at {at}, but `{stage}`'s values have changed since");
+            let what = match current {
+                Some(current) if !current.runs_as_in(facts) => {
+                    "container (`[stage.run]`, `[stage.protect]`, or `[run]` of the profile) has"
+                }
+                _ => "values have",
+            };
+            let because = format!("suite `{suite}` {how} at {at}, but `{stage}`'s {what} changed since");
             Err((because, again))
         }
         Standing::OtherKey(_) => Err((
@@ -186,6 +192,22 @@ mod tests {
         let mut evidence = evidence();
         evidence.fingerprint.as_mut().unwrap().keyed = Some(keyed("other values"));
         assert!(ask(&evidence).because().contains("values have changed"));
+    }
+
+    #[test]
+    fn another_container_makes_it_stale_and_is_named() {
+        let mut evidence = evidence();
+        evidence.fingerprint.as_mut().unwrap().definition = crate::image::Digest::of(b"more memory");
+        let verdict = ask(&evidence);
+        assert!(verdict.is_hold());
+        assert!(
+            verdict.because().contains("`staging`'s container (`[stage.run]`"),
+            "{}",
+            verdict.because()
+        );
+        // What starts no container is not about one.
+        evidence.candidate.tests[0].definition = None;
+        assert!(!ask(&evidence).is_hold());
     }
 
     #[test]

@@ -378,14 +378,15 @@ fn a_failure_that_comes_while_a_stage_is_moved_puts_it_back() {
     registry.take_lines();
     shop.done("promote dev staging");
     let lines = registry.take_lines();
-    let last = lines.iter().rposition(|line| line.contains("/tags/list"));
-    let last = last.expect("a listing");
+    // What is listed after the tag was written is read beside other requests: the tag itself has a place of its own.
+    let moves = |line: &&String| line.contains("PUT") && line.contains("/manifests/staging");
+    let moved = lines.iter().position(|line| moves(&line)).expect("the tag is written");
     let tag = put_result(&registry, &shop, &image, Outcome::Failed, now());
     let record = registry.manifest(REPOSITORY, tag.as_str()).expect("a record");
     registry.restore(&before);
     shop.set("IAMSHIP_REGISTRY_TRIES", "5");
     let writer = Arc::downgrade(&registry);
-    registry.act_after(last, When::BeforeEffect, move || {
+    registry.act_after(moved, When::BeforeEffect, move || {
         let writer = writer.upgrade().expect("the registry");
         writer.put_manifest(REPOSITORY, tag.as_str(), media_type::OCI_MANIFEST, &record);
     });

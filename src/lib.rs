@@ -17,6 +17,7 @@
 //! | 3 | [`probe`] | asks a server that runs whether it serves |
 //! | 3 | [`secrets`] | where secrets come from |
 //! | 3 | [`vault`] | Vault and OpenBao: logins, KV engines, transit keys |
+//! | 3 | [`program`] | runs programs of the project's own |
 //! | 3 | [`git`] | what the git program knows of the project |
 //! | 3 | [`render`] | a deployment as others read it: Kubernetes, compose, systemd |
 //! | 4 | [`checks`] | the rules |
@@ -40,6 +41,7 @@ pub mod image;
 pub mod ops;
 pub mod probe;
 pub mod profile;
+pub mod program;
 pub mod project;
 pub mod promotion;
 pub mod render;

@@ -17,6 +17,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
   iamship test dev                        test it with dev's values
   iamship promote dev staging             move staging to the last tested digest
   iamship explain staging prod            what holds the next promotion, and what mends it
+  iamship approve 11.3.1-… --for prod     a signed yes; `reject` is a signed no
+  iamship render prod --for kubernetes    hand on what prod runs; `deploy` starts it here
   iamship status                          one row a stage
 
 Exit codes: 0 done, 1 the answer is no, 2 your input, 3 the world (network, registry), 101 a bug"

@@ -87,7 +87,10 @@ impl Said<'_> {
         } else {
             self.text(shell);
         }
-        yes_no_or_unanswered(self.plan.is_cleared(), self.plan.world_failed)
+        for why in self.plan.unanswered.iter().filter(|_| !self.plan.is_cleared()) {
+            shell.warn(why);
+        }
+        yes_no_or_unanswered(self.plan.is_cleared(), !self.plan.unanswered.is_empty())
     }
 
     fn moved(&self) -> bool {

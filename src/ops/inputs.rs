@@ -79,6 +79,15 @@ impl StageReading {
         world_failed(&self.diagnostics)
     }
 
+    /// What is told of the sources that did not answer.
+    pub(super) fn unanswered(&self) -> impl Iterator<Item = String> {
+        let unreachable = self
+            .diagnostics
+            .iter()
+            .filter(|found| found.code == Code::SecretsUnreachable);
+        unreachable.map(|found| found.message.clone())
+    }
+
     pub(super) fn values(&self) -> &StageValues {
         &self.input.values
     }

@@ -81,23 +81,7 @@ impl MovePlan {
         let cleared = authority.cleared();
         let cleared_hold = cleared.and_then(Cleared::cleared_hold);
         let overridden_freeze = cleared.and_then(Cleared::overridden_freeze).map(str::to_owned);
-        // A record that says this move already is taken up: one that was stopped half-way, or that has been done. Any
-        // other move needs a record of its own.
-        let is_whole = !matches!(state.agreement, Agreement::Unrecorded | Agreement::Broken);
-        let may_take_up = is_whole && (state.agreement == Agreement::Unfinished || state.current == Some(digest));
-        let existing = state
-            .moves
-            .iter()
-            .find(|entry| may_take_up && state.heads.contains(&entry.record) && entry.digest == digest)
-            // Clearing its hold is another act than finishing it.
-            .filter(|entry| {
-                let clears = entry.kind != MoveKind::Rollback && entry.cleared_hold == cleared_hold;
-                cleared_hold.is_none() || clears
-            })
-            // So is going on in spite of a freeze, and the reason must be on record.
-            .filter(|entry| overridden_freeze.is_none() || entry.overridden_freeze.is_some())
-            // What comes only now has not run since it was first tried: where that counts, it is told anew.
-            .filter(|_| state.agreement != Agreement::Unfinished || stage.leave.soak.is_zero());
+        let existing = taken_up(state, stage, digest, cleared_hold, overridden_freeze.is_some());
         let now = context.now();
         let newest = state.moves.iter().map(|entry| entry.at).max();
         // Histories are sorted by time: a clock that is behind must not put this move before older ones.
@@ -209,6 +193,34 @@ impl MovePlan {
     }
 }
 
+/// A record that says this move already: one that was stopped half-way, or that has been done. Any other move needs a
+/// record of its own.
+fn taken_up<'s>(
+    state: &'s StageState,
+    stage: &Stage,
+    digest: Digest,
+    cleared_hold: Option<Digest>,
+    overrides_freeze: bool,
+) -> Option<&'s Move> {
+    let is_unfinished = state.agreement == Agreement::Unfinished;
+    let is_whole = !matches!(state.agreement, Agreement::Unrecorded | Agreement::Broken);
+    if !is_whole || !is_unfinished && state.current != Some(digest) {
+        return None;
+    }
+    // What comes only now has not run since it was first tried: where that counts, it is told anew.
+    if is_unfinished && !stage.leave.soak.is_zero() {
+        return None;
+    }
+    let mut heads = state.moves.iter().filter(|entry| state.heads.contains(&entry.record));
+    let entry = heads.find(|entry| entry.digest == digest)?;
+    // Clearing its hold is another act than finishing it.
+    let clears = entry.kind != MoveKind::Rollback && entry.cleared_hold == cleared_hold;
+    let says_hold = cleared_hold.is_none() || clears;
+    // So is going on in spite of a freeze, and the reason must be on record.
+    let says_freeze = !overrides_freeze || entry.overridden_freeze.is_some();
+    (says_hold && says_freeze).then_some(entry)
+}
+
 fn outcome((gate, verdict): &(GateName, Verdict)) -> GateOutcome {
     GateOutcome {
         gate: gate.as_str().to_owned(),
@@ -248,5 +260,64 @@ mod tests {
         let listing = Listing::new(tags.map(|tag| tag.parse().unwrap()));
         let stage = crate::ops::fixture::stage("prod");
         assert_eq!(immutable_tag(&stage, &listing, &[], at).as_str(), "prod-2026-01-02-10");
+    }
+
+    fn half_done() -> StageState {
+        let (old, new) = (Digest::of(b"old"), Digest::of(b"new"));
+        let entry = Move {
+            record: Digest::of(b"record"),
+            copies: Vec::new(),
+            statement: Digest::of(b"statement"),
+            digest: new,
+            version: String::new(),
+            kind: MoveKind::Promote,
+            stage: "prod".parse().unwrap(),
+            from: None,
+            previous: Vec::new(),
+            replaces: Some(old),
+            tag: "prod-2026-01-02-1".parse().unwrap(),
+            at: Timestamp::UNIX_EPOCH,
+            by: String::new(),
+            signer: String::new(),
+            cleared_hold: None,
+            overridden_freeze: None,
+            in_effect: false,
+        };
+        StageState {
+            name: "prod".parse().unwrap(),
+            current: Some(old),
+            heads: vec![entry.record],
+            moves: vec![entry],
+            agreement: Agreement::Unfinished,
+            ignored: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_record_is_taken_up_only_where_it_says_all_that_is_done_now() {
+        let new = Digest::of(b"new");
+        let mut stage = crate::ops::fixture::stage("prod");
+        let mut state = half_done();
+        let takes = |state: &StageState, stage: &Stage, hold: Option<Digest>, freeze: bool| {
+            taken_up(state, stage, new, hold, freeze).is_some()
+        };
+        assert!(takes(&state, &stage, None, false));
+        assert!(taken_up(&state, &stage, Digest::of(b"other"), None, false).is_none());
+        // A freeze that began between its record and now: the reason to go on must be signed.
+        assert!(!takes(&state, &stage, None, true));
+        state.moves[0].overridden_freeze = Some("logins are down".to_owned());
+        assert!(takes(&state, &stage, None, true));
+        let hold = Some(Digest::of(b"rollback"));
+        assert!(!takes(&state, &stage, hold, false));
+        state.moves[0].cleared_hold = hold;
+        assert!(takes(&state, &stage, hold, false));
+        // Where time in the stage counts, it begins when the move is finished.
+        stage.leave.soak = std::time::Duration::from_secs(60);
+        assert!(!takes(&state, &stage, None, false));
+        state.current = Some(new);
+        state.agreement = Agreement::Recorded;
+        assert!(takes(&state, &stage, None, false));
+        state.agreement = Agreement::Broken;
+        assert!(!takes(&state, &stage, None, false));
     }
 }

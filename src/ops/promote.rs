@@ -48,8 +48,8 @@ pub struct Plan {
     pub judgement: Judgement,
     /// What is nearer and was not taken: newer and not tested, or rejected.
     pub passed_over: Vec<PassedOver>,
-    /// Whether secrets could not be read because their source does not answer: then a hold may be none.
-    pub world_failed: bool,
+    /// Sources of secrets that did not answer, and why: then a hold may be none.
+    pub unanswered: Vec<String>,
     /// What will be done; nothing when a gate holds.
     pub(super) work: Option<Work>,
     /// The stage's references.
@@ -175,7 +175,11 @@ async fn plan_once(context: &Context<'_>, from: &Stage, to: &Stage, wish: &Wish)
         wish,
         to_state,
     };
-    let world_failed = reader.from_values.world_failed() || reader.to_values.world_failed();
+    let unanswered = reader
+        .from_values
+        .unanswered()
+        .chain(reader.to_values.unanswered())
+        .collect();
     let (evidence, passed_over) = reader.choose(from_state, guess).await?;
     let (judgement, cleared) = judge(Kind::Promotion, &evidence);
     let manifest = match from_current.filter(|manifest| manifest.digest() == evidence.candidate.digest) {
@@ -190,7 +194,7 @@ async fn plan_once(context: &Context<'_>, from: &Stage, to: &Stage, wish: &Wish)
         passed_over,
         repositories: unmoved(to, &places),
         judgement,
-        world_failed,
+        unanswered,
         work: None,
     };
     if let Some(cleared) = cleared {

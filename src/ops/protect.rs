@@ -12,11 +12,10 @@ use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use super::environment::Environment;
 use super::inputs::StageReading;
 use super::load_image::load_image;
-use super::render::{MOST_PROCESSES, memory};
 use super::{Context, OpsError};
 use crate::engine::{ContainerSpec, Engine, Finished, Limits};
 use crate::image::{Digest, Manifest};
-use crate::profile::{ParameterName, ParameterType, Protect, ServerProfile};
+use crate::profile::{MOST_PROCESSES, ParameterName, ParameterType, Protect, ServerProfile};
 use crate::project::{ProtectSettings, Stage};
 use crate::store::Store;
 use crate::values::{Contract, ContractParameter, Redactor, Value};
@@ -129,8 +128,8 @@ fn given(
         let message = format!("`{lacking}` has no value in `{stage}`, and its secrets are protected with it");
         return Err(OpsError::input(message).help(format!("give it under `secrets` of `{stage}`")));
     }
-    let run = server.run.environment.iter().chain(&stage.run.environment);
-    let plain = run.map(|(name, text)| (name.clone(), SecretString::from(text.clone())));
+    let plain = stage.environment(server).into_iter();
+    let plain = plain.map(|(name, text)| (name, SecretString::from(text)));
     let keys = keys(server, stage).filter_map(|name| {
         let text = values.get(name)?.expose().to_owned();
         Some((name.to_string(), text.into()))
@@ -147,10 +146,7 @@ fn spec(
     environment: BTreeMap<String, SecretString>,
 ) -> ContainerSpec {
     let run = &context.project.server.run;
-    let words = match settings.command.is_empty() {
-        true => &protect.command,
-        false => &settings.command,
-    };
+    let words = settings.command(Some(protect));
     let (program, arguments) = words.split_at(words.len().min(1));
     ContainerSpec {
         image,
@@ -163,7 +159,7 @@ fn spec(
         network: None,
         ports: BTreeMap::new(),
         limits: Limits {
-            memory: memory(context, stage),
+            memory: stage.memory(&context.project.server),
             processes: MOST_PROCESSES,
             read_only: run.read_only,
             tmpfs: run.tmpfs.clone(),

@@ -9,16 +9,13 @@ use super::release::{Found, Held, Release, release};
 use super::view::required_manifest;
 use super::{Context, Event, OpsError, protect};
 use crate::image::{Digest, Hasher, Location, MAX_CONFIG_BYTES, platform_entries};
-use crate::profile::ServerProfile;
+use crate::profile::{MOST_PROCESSES, ServerProfile};
 use crate::project::Stage;
 use crate::render::{
     self, Deployment, Health, Limits, Options, Port, Secret, SecretStore, Secrets, Target, User, workload_name,
 };
 use crate::store::read_blob;
 use crate::values::{Fingerprint, fingerprint};
-
-/// How many processes and threads a server may have.
-pub(super) const MOST_PROCESSES: u32 = 4096;
 
 /// What is asked for.
 pub struct Wish {
@@ -143,7 +140,7 @@ fn deployment(
         patience: patience(context, stage),
         command: server.run.command.clone(),
         limits: Limits {
-            memory: memory(context, stage),
+            memory: stage.memory(server),
             processes: MOST_PROCESSES,
             read_only: server.run.read_only,
             tmpfs: server.run.tmpfs.clone(),
@@ -168,11 +165,6 @@ fn ports(context: &Context<'_>, stage: &Stage) -> Vec<Port> {
 pub(super) fn published(stage: &Stage, name: &str) -> Option<std::net::SocketAddr> {
     let mut named = stage.run.ports.iter();
     named.find(|port| port.name == name).map(|port| port.address)
-}
-
-/// Bytes of memory that a stage's container gets.
-pub(super) fn memory(context: &Context<'_>, stage: &Stage) -> u64 {
-    stage.run.memory.unwrap_or(context.project.server.run.memory << 20)
 }
 
 /// How long a stage's container may take until it is healthy.

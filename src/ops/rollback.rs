@@ -75,7 +75,7 @@ pub async fn plan(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<Pla
         passed_over,
         repositories: unmoved(stage, &places),
         judgement,
-        world_failed: values.world_failed(),
+        unanswered: values.unanswered().collect(),
         work: None,
     };
     if let Some(cleared) = cleared {

@@ -12,27 +12,20 @@ use crate::project::Stage;
 pub(super) fn stage_definition(server: &ServerProfile, stage: &Stage) -> Digest {
     let mut fields = Fields(Hasher::default());
     fields.text("iamship.stage-definition/v1");
-    let mut environment = server.run.environment.clone();
-    environment.extend(stage.run.environment.clone());
+    let environment = stage.environment(server);
     fields.list(
         environment
             .iter()
             .flat_map(|(name, text)| [name.as_str(), text.as_str()]),
     );
-    let memory = stage.run.memory.unwrap_or(server.run.memory << 20);
-    fields.text(&memory.to_string());
+    fields.text(&stage.memory(server).to_string());
     fields.list(server.run.command.iter().map(String::as_str));
     fields.text(&server.run.read_only.to_string());
     fields.list(server.run.tmpfs.iter().map(String::as_str));
     fields.text(&server.run.capabilities.to_string());
     if let Some(settings) = &stage.protect {
-        let of_profile = server.protect.as_ref().map(|protect| protect.command.as_slice());
-        let command = match settings.command.as_slice() {
-            [] => of_profile.unwrap_or_default(),
-            own => own,
-        };
         fields.text("protected");
-        fields.list(command.iter().map(String::as_str));
+        fields.list(settings.command(server.protect.as_ref()).iter().map(String::as_str));
     }
     fields.0.finish()
 }

@@ -14,7 +14,7 @@ use super::put_back::put_back;
 use super::race::{self, Settled};
 use super::record::{Addition, prepare_attestations, put_record, read_envelopes};
 use super::view::View;
-use super::{Context, OpsError, late_rejection};
+use super::{Context, OpsError, second_look};
 use crate::attest::{Envelope, Record, RecordKind};
 use crate::image::{Descriptor, Digest, Location, Manifest, Tag, Target};
 use crate::project::Stage;
@@ -112,7 +112,7 @@ pub(super) async fn apply(
                 Settled::Stands if plan.kind != MoveKind::Enter => {
                     let mut looks = vec![(view, &listing)];
                     looks.extend(source.zip(at_source.as_ref()));
-                    let rejected = late_rejection::look(context, plan, places, &looks).await?;
+                    let rejected = second_look::look(context, plan, places, &looks).await?;
                     rejected.map_or(Settled::Stands, Settled::Lost)
                 }
                 settled => settled,

@@ -22,6 +22,6 @@ pub use probe::{
 };
 pub use protect::Protect;
 pub use server::{
-    ComponentRule, ConfigFolder, Format, InvalidProfile, ListRule, Lookalike, NameHint, PlaceholderSyntax, Port,
-    ReferenceRule, RejectedRoot, Root, Run, SecretRule, ServerProfile, TMPFS, XmlShape,
+    ComponentRule, ConfigFolder, Format, InvalidProfile, ListRule, Lookalike, MOST_PROCESSES, NameHint,
+    PlaceholderSyntax, Port, ReferenceRule, RejectedRoot, Root, Run, SecretRule, ServerProfile, TMPFS, XmlShape,
 };

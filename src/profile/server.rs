@@ -279,6 +279,9 @@ pub struct Port {
 /// as Java's libraries unpack themselves.
 pub const TMPFS: &str = "rw,exec,nosuid,nodev,mode=1777";
 
+/// How many processes and threads a server may have: Java servers have hundreds.
+pub const MOST_PROCESSES: u32 = 4096;
+
 /// How a container of the server is run, wherever it runs.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]

@@ -10,7 +10,7 @@ use super::Freeze;
 use super::vault::{VaultSettings, is_path};
 use crate::diagnostic::{Severity, Source, Span};
 use crate::image::{Location, Reference, Tag};
-use crate::profile::{ParameterName, ParameterType, Probe, ServerProfile};
+use crate::profile::{ParameterName, ParameterType, Probe, Protect, ServerProfile};
 
 use super::command_line::CommandLine;
 use super::oidc::OidcSettings;
@@ -225,6 +225,20 @@ pub struct Stage {
     pub protect: Option<ProtectSettings>,
 }
 
+impl Stage {
+    /// Bytes of memory that the stage's containers get.
+    pub fn memory(&self, server: &ServerProfile) -> u64 {
+        self.run.memory.unwrap_or(server.run.memory << 20)
+    }
+
+    /// What the stage's containers get beside their values: what the stage says wins over the profile.
+    pub fn environment(&self, server: &ServerProfile) -> BTreeMap<String, String> {
+        let mut environment = server.run.environment.clone();
+        environment.extend(self.run.environment.clone());
+        environment
+    }
+}
+
 /// What a digest needs before it may leave a stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaveRules {
@@ -290,6 +304,16 @@ pub struct ProtectSettings {
     pub environment: Vec<ParameterName>,
     /// Where it stands.
     pub span: Span,
+}
+
+impl ProtectSettings {
+    /// The program and its arguments: the stage's own, else the profile's.
+    pub fn command<'a>(&'a self, profile: Option<&'a Protect>) -> &'a [String] {
+        match (self.command.as_slice(), profile) {
+            ([], Some(protect)) => &protect.command,
+            (own, _) => own,
+        }
+    }
 }
 
 /// Where a stage publishes a port.

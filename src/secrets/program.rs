@@ -1,7 +1,6 @@
 //! Secrets from what a program prints: sops, op, aws, or a script of the project's own.
 
 use std::collections::BTreeMap;
-use std::process::Stdio;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,26 +8,23 @@ use camino::{Utf8Path, Utf8PathBuf};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::process::{Child, Command};
 use zeroize::Zeroizing;
 
 use super::vault::named;
 use super::{SecretError, SecretSource, Secrets};
+use crate::program::{self, Group};
 use crate::project::CommandLine;
 use crate::values::parse_secret_env;
 
 /// A program; its standard output is a JSON object or env lines.
 ///
-/// It runs in the project's folder, with this process's environment but for the signing key's password, in a process
+/// It runs in the project's folder, with this process's environment but for what signs and pushes, in a process
 /// group of its own, which ends with it.
 pub struct ProgramSource {
     root: Utf8PathBuf,
     command: CommandLine,
     deadline: Duration,
 }
-
-/// Programs need not know these.
-const WITHHELD: [&str; 3] = ["IAMSHIP_KEY_PASSWORD", "COSIGN_PASSWORD", "IAMSHIP_FINGERPRINT_KEY"];
 
 /// The last bytes of its error output that a message may show.
 const MAX_SHOWN: usize = 400;
@@ -65,32 +61,10 @@ impl ProgramSource {
         }
     }
 
-    /// Starts it. A program without a slash is looked up in `PATH`, one with a slash is seen from the project's root.
     fn start(&self) -> Result<Group, SecretError> {
-        let CommandLine { program, arguments } = &self.command;
-        let path = match program.contains('/') {
-            // Against the working folder of this process, not of the new one.
-            true => self
-                .root
-                .canonicalize_utf8()
-                .unwrap_or_else(|_| self.root.clone())
-                .join(program),
-            false => program.into(),
-        };
-        let mut command = Command::new(&path);
-        command
-            .args(arguments)
-            .current_dir(&self.root)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        #[cfg(unix)]
-        command.process_group(0);
-        for name in WITHHELD {
-            command.env_remove(name);
-        }
-        let child = command.spawn().map_err(|error| match error.kind() {
+        let program = &self.command.program;
+        let started = program::command(&self.root, &self.command).spawn();
+        let child = started.map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => SecretError::Unusable {
                 source_name: self.name(),
                 because: format!("there is no program `{program}`"),
@@ -98,19 +72,19 @@ impl ProgramSource {
             },
             _ => self.unreadable(format!("`{program}` can't be run: {error}"), None),
         })?;
-        Ok(Group(child))
+        Ok(Group::of(child))
     }
 
     async fn output(&self) -> Result<Zeroizing<Vec<u8>>, SecretError> {
         let mut group = self.start()?;
-        let (stdout, stderr) = (group.0.stdout.take(), group.0.stderr.take());
+        let (stdout, stderr) = (group.child.stdout.take(), group.child.stderr.take());
         let run = async {
             let (output, said) = futures::join!(bounded(stdout, Self::LARGEST), tail(stderr));
             let Some(output) = output else {
                 return Err(self.malformed(format!("it printed more than {} MiB", Self::LARGEST >> 20)));
             };
             let status = group
-                .0
+                .child
                 .wait()
                 .await
                 .map_err(|error| self.unreadable(error.to_string(), None))?;
@@ -206,25 +180,6 @@ impl SecretSource for ProgramSource {
     async fn read(&self) -> Result<Secrets, SecretError> {
         let output = self.output().await?;
         self.secrets(&output)
-    }
-}
-
-/// A program and what it started. They end when this is dropped.
-struct Group(Child);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        // The leader itself is killed, and waited for, by tokio. Without an id it has ended; what it left behind goes on
-        // to live only if it has left the group.
-        #[cfg(unix)]
-        if let Some(id) = self
-            .0
-            .id()
-            .and_then(|id| i32::try_from(id).ok())
-            .and_then(rustix::process::Pid::from_raw)
-        {
-            let _ = rustix::process::kill_process_group(id, rustix::process::Signal::KILL);
-        }
     }
 }
 

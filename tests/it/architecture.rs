@@ -17,6 +17,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("secrets", 3),
     ("vault", 3),
     ("git", 3),
+    ("program", 3),
     ("render", 3),
     ("checks", 4),
     ("attest", 4),

@@ -224,7 +224,7 @@ fn configuration(context: &Context<'_>, release: &Release<'_>) -> Result<Option<
         (
             checksum(&values, &environment).to_string(),
             ports(context, release),
-            super::render::memory(context, release.stage),
+            release.stage.memory(&context.project.server),
             (&run.command, run.read_only, &run.tmpfs, run.capabilities),
             &release.stage.protect.as_ref().map(|settings| &settings.command),
         )

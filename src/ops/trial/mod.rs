@@ -23,16 +23,13 @@ use super::{Context, Event, OpsError};
 use crate::engine::{ContainerId, ContainerSpec, Engine, EngineError, Limits, NetworkId, Phase};
 use crate::image::Digest;
 use crate::probe::Prober;
-use crate::profile::{Health, ServerProfile};
+use crate::profile::{Health, MOST_PROCESSES, ServerProfile};
 use crate::project::Stage;
 use crate::values::{Contract, Redactor, StageValues};
 
 pub(super) use health::Ports;
 pub use log::Tail;
 pub use report::Check;
-
-/// Threads and processes: Java servers have hundreds.
-const PROCESSES: u32 = 4096;
 
 /// What is tried.
 pub(super) struct Trial<'a> {
@@ -160,7 +157,7 @@ impl Trial<'_> {
             ports: self.ports().into_iter().map(|port| (port, anywhere)).collect(),
             limits: Limits {
                 memory: self.memory(),
-                processes: PROCESSES,
+                processes: MOST_PROCESSES,
                 read_only: run.read_only,
                 tmpfs: run.tmpfs.clone(),
                 capabilities: run.capabilities,
@@ -173,7 +170,7 @@ impl Trial<'_> {
     }
 
     fn memory(&self) -> u64 {
-        self.stage.run.memory.unwrap_or(self.profile().run.memory << 20)
+        self.stage.memory(self.profile())
     }
 
     fn patience(&self) -> Duration {

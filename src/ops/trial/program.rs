@@ -2,10 +2,10 @@
 
 use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::Duration;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 
@@ -13,6 +13,7 @@ use super::health::{Ports, seconds};
 use super::log::Tail;
 use super::{Check, Trial, provider};
 use crate::ops::{OpsError, junit};
+use crate::program::{self, Group};
 use crate::project::{KeyReference, ProgramSuite, Project, SecretReference, TextSource, VaultLogin};
 use crate::values::Redactor;
 
@@ -22,17 +23,8 @@ const MAX_REPORT_BYTES: u64 = 64 << 20;
 const MAX_OUTPUT_BYTES: usize = 64 << 10;
 /// How long the output of a program that has ended is read.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-/// Variables that are nobody's business but ours: who has them can sign, push, or read every stage's secrets.
-const OWN_SECRETS: &[&str] = &[
-    "IAMSHIP_KEY_PASSWORD",
-    "COSIGN_PASSWORD",
-    "IAMSHIP_REGISTRY_PASSWORD",
-    "IAMSHIP_FINGERPRINT_KEY",
-    "VAULT_TOKEN",
-    "BAO_TOKEN",
-    "VAULT_SECRET_ID",
-    "BAO_SECRET_ID",
-];
+/// Beside what is withheld from every program: who has these can read every stage's secrets.
+const OPENS_VAULT: [&str; 4] = ["VAULT_TOKEN", "BAO_TOKEN", "VAULT_SECRET_ID", "BAO_SECRET_ID"];
 
 /// Runs it to its end, or to its deadline.
 ///
@@ -53,16 +45,16 @@ pub(super) async fn run(
         let message = format!("suite `{suite}` can't be run: `{}`: {error}", program.command.program);
         OpsError::input(message).help(format!("see `[stage.test.suites]`, `{suite}`"))
     })?;
-    let mut group = Group::of(child);
-    let finished = tokio::time::timeout(program.timeout, group.finish()).await;
+    let mut running = Running::of(child);
+    let finished = tokio::time::timeout(program.timeout, running.finish()).await;
     let (ended, written) = match finished {
         Ok(ended) => {
             let (status, written) = ended?;
             (Some(status), written)
         }
-        Err(_) => (None, group.written()),
+        Err(_) => (None, running.written()),
     };
-    drop(group);
+    drop(running);
     let hidden = Hidden::of(trial);
     let mut checks = read_report(&hidden, &report);
     checks.extend(verdict(suite, program, ended, &checks));
@@ -77,25 +69,13 @@ pub(super) async fn run(
 }
 
 fn command(trial: &Trial<'_>, program: &ProgramSuite, ports: &Ports, report: &Utf8Path) -> Command {
-    let line = &program.command;
-    let path = match line.program.contains('/') {
-        true => absolute(trial.root()).join(&line.program),
-        false => Utf8PathBuf::from(&line.program),
-    };
-    let mut command = Command::new(path);
+    let mut command = program::command(trial.root(), &program.command);
     command
-        .args(&line.arguments)
-        .current_dir(trial.root())
         .env_clear()
         .envs(inherited(trial))
         .env("IAMSHIP_DIGEST", trial.digest.to_string())
         .env("IAMSHIP_STAGE", trial.stage.name.as_str())
-        .env("IAMSHIP_JUNIT", report)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true);
+        .env("IAMSHIP_JUNIT", report);
     if let Some(address) = base_url(trial, ports) {
         command.env("IAMSHIP_BASE_URL", address);
     }
@@ -103,12 +83,6 @@ fn command(trial: &Trial<'_>, program: &ProgramSuite, ports: &Ports, report: &Ut
         command.env("IAMSHIP_ISSUER", issuer);
     }
     command
-}
-
-/// A program is looked for in the folder that it will be started in, which is not ours.
-fn absolute(root: &Utf8Path) -> Utf8PathBuf {
-    let absolute = camino::absolute_utf8(root);
-    absolute.unwrap_or_else(|_| root.to_owned())
 }
 
 /// The environment without what only this program needs: a suite has no use for the signing key, for what opens the
@@ -126,7 +100,11 @@ fn is_ours(project: &Project, name: &OsStr) -> bool {
     let mut sources = project.stages.iter().flat_map(|stage| &stage.secrets);
     let holds_secret = sources
         .any(|source| matches!(source, SecretReference::Environment(prefix) if name.starts_with(prefix.as_str())));
-    OWN_SECRETS.contains(&name) || is_key || holds_secret || opens_vault(&project.vault.login, name)
+    program::WITHHELD.contains(&name)
+        || OPENS_VAULT.contains(&name)
+        || is_key
+        || holds_secret
+        || opens_vault(&project.vault.login, name)
 }
 
 fn opens_vault(login: &VaultLogin, name: &str) -> bool {
@@ -222,37 +200,34 @@ fn verdict(suite: &str, program: &ProgramSuite, ended: Option<ExitStatus>, tests
     }
 }
 
-/// A program and whatever it started: all of it goes with the value.
-struct Group {
-    child: Child,
-    id: Option<rustix::process::Pid>,
+/// A program that runs, and the newest of what it wrote.
+struct Running {
+    group: Group,
     output: Newest,
     errors: Newest,
 }
 
-impl Group {
+impl Running {
     fn of(child: Child) -> Self {
-        let id = child.id().and_then(|id| i32::try_from(id).ok());
         Self {
-            id: id.and_then(rustix::process::Pid::from_raw),
-            child,
+            group: Group::of(child),
             output: Newest::default(),
             errors: Newest::default(),
         }
     }
 
     async fn finish(&mut self) -> Result<(ExitStatus, Vec<u8>), OpsError> {
-        let (output, errors) = (self.child.stdout.take(), self.child.stderr.take());
+        let (output, errors) = (self.group.child.stdout.take(), self.group.child.stderr.take());
         let status = {
             let reading = async { tokio::join!(self.output.read(output), self.errors.read(errors)) };
             let mut reading = std::pin::pin!(reading);
             tokio::select! {
-                status = self.child.wait() => {
+                status = self.group.child.wait() => {
                     // What it started may hold its output open for as long as it likes.
                     let _ = tokio::time::timeout(LAST_WORDS, &mut reading).await;
                     status?
                 }
-                _ = &mut reading => self.child.wait().await?,
+                _ = &mut reading => self.group.child.wait().await?,
             }
         };
         Ok((status, self.written()))
@@ -260,14 +235,6 @@ impl Group {
 
     fn written(&self) -> Vec<u8> {
         [self.output.bytes.as_slice(), self.errors.bytes.as_slice()].concat()
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(id) = self.id {
-            let _ = rustix::process::kill_process_group(id, rustix::process::Signal::KILL);
-        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! A rejection, or a failed test, that came while a stage was moved: the judge saw none, and the tags are written. They are put back.
+//! A second look, after the tags are written: a rejection or a failed test that came while a stage was moved, and that
+//! the judge did not see. Then the tags are put back.
 //!
 //! It is looked for in the listing that settles races, which is read after the tags were written: no further request,
 //! but for an image that came from another repository, whose list is read once more.
@@ -74,10 +75,7 @@ async fn late_failure(
     if results.iter().all(|tag| known.contains(tag)) {
         return Ok(None);
     }
-    let view = View {
-        listing: now.clone(),
-        ..view.clone()
-    };
+    let view = relisted(view, now);
     let candidate = view.ledger(context).candidate(digest, &from.name).await?;
     let failed = candidate.tests.into_iter().find(|facts| {
         let is_new = !known.iter().any(|tag| tag.names(&facts.record));
@@ -99,11 +97,16 @@ async fn late(
     if rejections.iter().all(|tag| known.contains(tag)) {
         return Ok(None);
     }
-    let view = View {
-        listing: now.clone(),
-        ..view.clone()
-    };
+    let view = relisted(view, now);
     let candidate = view.ledger(context).built(digest).await?;
     let mut counted = candidate.rejections.into_iter();
     Ok(counted.find(|facts| facts.is_about(&plan.stage.name)))
+}
+
+/// A repository as its newer list shows it.
+fn relisted(view: &View, now: &Listing) -> View {
+    View {
+        listing: now.clone(),
+        ..view.clone()
+    }
 }

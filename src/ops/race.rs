@@ -14,24 +14,33 @@ use super::stage_move::{Overtaken, Place};
 use super::view::{View, required_manifest, watched};
 use super::{Context, Event, OpsError};
 use crate::attest::HistoryTag;
-use crate::image::{Digest, Target};
-use crate::promotion::{Depth, GateName, Listing, Move, stage_state};
+use crate::image::{Digest, Manifest, Target};
+use crate::promotion::{Depth, GateName, Listing, Move, StageState, stage_state};
 
 /// How a move stands after its tags were written.
 pub(super) enum Settled {
-    /// It stands.
-    Stands,
+    /// It stands; in a race, it is looked once more when it is finished.
+    Stands(Company),
     /// Another one does.
     Lost(Overtaken),
+    /// The stage is what was judged again: those that this move came after have settled their race.
+    AsBefore,
+}
+
+/// Whether anybody else moved the stage at about the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Company {
+    Alone,
+    Raced,
 }
 
 /// How often, and how far apart, the end of another move is looked for: it is a few requests away, if it is alive.
 const LOOKS: usize = 40;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
-/// So many of the newest moves are looked at for what a move came after.
-const PREDECESSORS: usize = 16;
-/// How often a move that came after another is looked at.
-const LOOKS_AT_A_FOLLOWER: usize = 40;
+/// How often tags are put right after a race; each time somebody else must have moved in between.
+const TURNS: usize = 8;
+/// So many of the newest moves are read to settle a race.
+const MOST_MOVES: usize = 64;
 
 /// Settles a move that has its record and found that the tag had been moved before it wrote its own.
 pub(super) async fn settle_overtaken(
@@ -42,20 +51,31 @@ pub(super) async fn settle_overtaken(
     view: &View,
     overtaken: Overtaken,
 ) -> Result<Settled, OpsError> {
+    let digest = plan.manifest.digest();
     for _ in 0..LOOKS {
         let resolve = places.iter().map(|place| place.store.resolve(&plan.stage.tag));
         let (listing, now) = futures::try_join!(Listing::read(&*view.store), try_join_all(resolve))?;
-        if now.iter().all(|now| *now == Some(plan.manifest.digest())) {
-            return Ok(Settled::Stands);
+        if now.iter().all(|now| *now == Some(digest)) {
+            return Ok(Settled::Stands(Company::Raced));
         }
         let (rivals, _) = new_moves(context, plan, record, view, &listing).await?;
-        let digest = plan.manifest.digest();
-        let Some(other) = rivals
+        let other = rivals
             .iter()
             .filter(|entry| entry.digest != digest)
-            .min_by_key(|entry| entry.statement)
-        else {
-            return Ok(Settled::Lost(overtaken));
+            .min_by_key(|entry| entry.statement);
+        let Some(other) = other else {
+            let is_as_before = |(place, now): (&Place, &Option<Digest>)| *now == current(place);
+            if places.iter().zip(&now).all(is_as_before) {
+                return Ok(Settled::AsBefore);
+            }
+            // Those that it came after may still settle their own race, and the tag come back to what was judged.
+            match will_come_back(context, plan, view, &listing, &now).await? {
+                true => {
+                    tokio::time::sleep(BETWEEN_LOOKS).await;
+                    continue;
+                }
+                false => return Ok(Settled::Lost(overtaken)),
+            }
         };
         // The immutable tag comes last: the other ended without having seen this one.
         if winner(&rivals).is_none_or(|winner| winner.digest != digest) || listing.has(&other.tag) {
@@ -69,6 +89,30 @@ pub(super) async fn settle_overtaken(
     )
 }
 
+fn current(place: &Place) -> Option<Digest> {
+    place.current.as_ref().map(Manifest::digest)
+}
+
+/// Whether the tag is at one of several moves that this one came after, and will be given to the one that was judged.
+async fn will_come_back(
+    context: &Context<'_>,
+    plan: &MovePlan,
+    view: &View,
+    listing: &Listing,
+    now: &[Option<Digest>],
+) -> Result<bool, OpsError> {
+    if plan.previous.len() < 2 {
+        return Ok(false);
+    }
+    let state = newest_moves(context, plan, view, listing, MOST_MOVES).await?;
+    let came_before = |digest: &Digest| {
+        let mut moves = state.moves.iter().filter(|entry| entry.digest == *digest);
+        moves.any(|entry| plan.previous.iter().any(|record| entry.is_recorded_by(record)))
+    };
+    let in_their_race = now.iter().all(|now| now.as_ref().is_some_and(came_before));
+    Ok(in_their_race && state.tip().map(|tip| tip.digest) == plan.replaces)
+}
+
 /// Looks for rivals in a listing that was read after the tags were written, and settles. `now` is what each place's tag
 /// pointed at then.
 pub(super) async fn settle(
@@ -80,17 +124,17 @@ pub(super) async fn settle(
     listing: &Listing,
     now: &[Option<Digest>],
 ) -> Result<Settled, OpsError> {
-    let (rivals, followers) = new_moves(context, plan, record, view, listing).await?;
-    let (Some(winner), true) = (winner(&rivals), rivals.iter().any(|entry| entry.record != record)) else {
-        // Who came after this move knows better where the stage is.
-        let is_newest = followers.is_empty();
-        return stands(context, plan, places, view, now, is_newest).await;
+    let (rivals, others) = new_moves(context, plan, record, view, listing).await?;
+    let has_rival = rivals.iter().any(|entry| entry.record != record);
+    let (Some(winner), true) = (winner(&rivals), has_rival) else {
+        return stands(context, plan, places, view, now, &others).await;
     };
-    let stands_at = follow(context, plan, &rivals, winner, followers, view).await?;
+    let digest = plan.manifest.digest();
     for place in places {
-        give_tag(plan, place, view, stands_at).await?;
+        give_tag(plan, place, view, winner.digest, &others).await?;
     }
-    if winner.digest != plan.manifest.digest() {
+    if winner.digest != digest {
+        put_right(context, plan, places, view).await?;
         return Ok(Settled::Lost(Overtaken {
             gate: GateName::Unchanged,
             because: format!(
@@ -108,55 +152,12 @@ pub(super) async fn settle(
         );
         context.events.tell(Event::Warning(&text));
     }
-    Ok(Settled::Stands)
+    Ok(Settled::Stands(Company::Raced))
 }
 
 /// The move whose statement has the lowest digest, wherever that is asked.
 fn winner(rivals: &[Move]) -> Option<&Move> {
     rivals.iter().min_by_key(|entry| entry.statement)
-}
-
-/// Where the stage is after the race: somebody may have moved it on, from the winner or from what a loser's tag said for
-/// a moment, and this move's tag came over theirs.
-///
-/// One that was not brought to its end may have been given up, so it is given a moment to end.
-async fn follow(
-    context: &Context<'_>,
-    plan: &MovePlan,
-    rivals: &[Move],
-    winner: &Move,
-    followers: Vec<Move>,
-    view: &View,
-) -> Result<Digest, OpsError> {
-    let mut last = winner;
-    loop {
-        let before = match last.record == winner.record {
-            true => rivals,
-            false => std::slice::from_ref(last),
-        };
-        let is_before = |record: &Digest| before.iter().any(|entry| entry.is_recorded_by(record));
-        let comes_next = |entry: &&Move| entry.previous.iter().any(is_before);
-        let mut next: Vec<&Move> = followers.iter().filter(comes_next).collect();
-        next.sort_by_key(|entry| entry.statement);
-        let mut ended = None;
-        for _ in 0..if next.is_empty() { 0 } else { LOOKS_AT_A_FOLLOWER } {
-            let listing = Listing::read(&*view.store).await?;
-            ended = next.iter().find(|entry| listing.has(&entry.tag));
-            if ended.is_some() {
-                break;
-            }
-            tokio::time::sleep(BETWEEN_LOOKS).await;
-        }
-        match ended {
-            Some(entry) => last = entry,
-            None => break,
-        }
-    }
-    if last.record != winner.record {
-        let text = format!("`{}` moved `{}` on to {} since", last.by, plan.stage.name, last.digest);
-        context.events.tell(Event::Warning(&text));
-    }
-    Ok(last.digest)
 }
 
 /// Without rivals on record, the tags must be what was written. What this move came after may have taken its tag back:
@@ -167,28 +168,26 @@ async fn stands(
     places: &[Place],
     view: &View,
     now: &[Option<Digest>],
-    is_newest: bool,
+    others: &[Move],
 ) -> Result<Settled, OpsError> {
     let digest = plan.manifest.digest();
-    let is_elsewhere = |now: &[Option<Digest>]| now.iter().any(|now| *now != Some(digest));
     let mut now = now.to_vec();
-    if is_newest && is_elsewhere(&now) && !plan.previous.is_empty() {
-        let trusted = context.keys.trusted();
-        let depth = Depth::Moves(PREDECESSORS);
-        let watched = watched(context, &plan.stage);
-        let state = stage_state(&*view.store, &view.listing, watched, None, depth, trusted).await?;
+    // Who came after this move knows better where the stage is.
+    if others.is_empty() && !plan.previous.is_empty() && now.iter().any(|now| *now != Some(digest)) {
+        let state = newest_moves(context, plan, view, &view.listing, MOST_MOVES).await?;
         let is_before = |entry: &&Move| plan.previous.iter().any(|record| entry.is_recorded_by(record));
         let before: Vec<Digest> = state.moves.iter().filter(is_before).map(|entry| entry.digest).collect();
         for (place, now) in places.iter().zip(&mut now) {
             if now.is_some_and(|now| before.contains(&now)) {
-                give_tag(plan, place, view, digest).await?;
+                give_tag(plan, place, view, digest, others).await?;
                 *now = place.store.resolve(&plan.stage.tag).await?;
             }
         }
     }
     let other = places.iter().zip(&now).find(|(_, now)| **now != Some(digest));
     Ok(match other {
-        None => Settled::Stands,
+        None if plan.previous.len() < 2 && others.is_empty() => Settled::Stands(Company::Alone),
+        None => Settled::Stands(Company::Raced),
         Some((place, now)) => {
             let what = now.map_or_else(|| "it is gone".to_owned(), |now| format!("it is {now}"));
             Settled::Lost(Overtaken {
@@ -201,6 +200,56 @@ async fn stands(
             })
         }
     })
+}
+
+/// Gives the stage's tags to the move that all find it at ([`StageState::tip`]), where a part of a race left them
+/// elsewhere. Everybody who had a part in a race does it after the last tag that they write: whoever comes last sees all
+/// that was finished.
+pub(super) async fn put_right(
+    context: &Context<'_>,
+    plan: &MovePlan,
+    places: &[Place],
+    view: &View,
+) -> Result<(), OpsError> {
+    for _ in 0..TURNS {
+        let listing = Listing::read(&*view.store).await?;
+        let state = newest_moves(context, plan, view, &listing, MOST_MOVES).await?;
+        let Some(tip) = state.tip() else { return Ok(()) };
+        let mut is_changed = false;
+        for place in places {
+            let now = place.store.resolve(&plan.stage.tag).await?;
+            // What nobody recorded was put there by hand, and what came after the tip is on its way.
+            let mut there = state.moves.iter().filter(|entry| Some(entry.digest) == now).peekable();
+            let is_on_record = there.peek().is_some();
+            let is_on_its_way = there.any(|entry| state.is_after(entry, tip));
+            if now == Some(tip.digest) || !is_on_record || is_on_its_way {
+                continue;
+            }
+            let manifest = required_manifest(&*view.store, tip.digest).await?;
+            place
+                .store
+                .push_manifest(&manifest, &Target::from(&plan.stage.tag))
+                .await?;
+            is_changed = true;
+        }
+        if !is_changed {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// The newest moves of the stage, whatever its tag says.
+async fn newest_moves(
+    context: &Context<'_>,
+    plan: &MovePlan,
+    view: &View,
+    listing: &Listing,
+    count: usize,
+) -> Result<StageState, OpsError> {
+    let (depth, trusted) = (Depth::Moves(count), context.keys.trusted());
+    let watched = watched(context, &plan.stage);
+    Ok(stage_state(&*view.store, listing, watched, None, depth, trusted).await?)
 }
 
 /// Of what was not there when this move was planned: the rivals, this move among them, which came from the same state,
@@ -219,17 +268,8 @@ async fn new_moves(
     if history.iter().filter(is_new).all(|entry| entry.names(&record)) {
         return Ok((Vec::new(), Vec::new()));
     }
-    let trusted = context.keys.trusted();
-    let depth = Depth::Moves(new.saturating_add(known.len().min(1)).min(64));
-    let state = stage_state(
-        &*view.store,
-        listing,
-        watched(context, &plan.stage),
-        None,
-        depth,
-        trusted,
-    )
-    .await?;
+    let count = new.saturating_add(known.len().min(1)).min(MOST_MOVES);
+    let state = newest_moves(context, plan, view, listing, count).await?;
     let was_known = |entry: &Move| known.iter().any(|tag| tag.names(&entry.record));
     let is_sibling = |entry: &Move| {
         entry.previous == plan.previous || entry.previous.iter().any(|parent| plan.previous.contains(parent))
@@ -238,12 +278,19 @@ async fn new_moves(
     Ok(new.partition(is_sibling))
 }
 
-/// Makes a place's tag point at the winner, if it does not.
-async fn give_tag(plan: &MovePlan, place: &Place, view: &View, digest: Digest) -> Result<(), OpsError> {
+/// Makes a place's tag point at the winner, if it does not, and if nobody moved it on.
+async fn give_tag(
+    plan: &MovePlan,
+    place: &Place,
+    view: &View,
+    digest: Digest,
+    others: &[Move],
+) -> Result<(), OpsError> {
     let (store, tag) = (&*place.store, &plan.stage.tag);
     let now = store.resolve(tag).await?;
+    let is_moved_on = others.iter().any(|entry| Some(entry.digest) == now);
     // A third one may have come since; it knows of these two.
-    if now == Some(digest) || now != Some(plan.manifest.digest()) && digest != plan.manifest.digest() {
+    if now == Some(digest) || is_moved_on || now != Some(plan.manifest.digest()) && digest != plan.manifest.digest() {
         return Ok(());
     }
     let manifest = if digest == plan.manifest.digest() {

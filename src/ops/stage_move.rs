@@ -11,7 +11,7 @@ use futures::future::try_join_all;
 
 use super::move_plan::MovePlan;
 use super::put_back::put_back;
-use super::race::{self, Settled};
+use super::race::{self, Company, Settled};
 use super::record::{Addition, prepare_attestations, put_record, read_envelopes};
 use super::view::View;
 use super::{Context, OpsError, second_look};
@@ -103,26 +103,21 @@ pub(super) async fn apply(
     let record = recorded.digest();
     let settled = match changed {
         Some(overtaken) => race::settle_overtaken(context, plan, record, places, view, overtaken).await?,
-        None => {
-            move_tags(context, plan, places).await?;
-            let resolve = places.iter().map(|place| place.store.resolve(&plan.stage.tag));
-            let (listing, now, at_source) =
-                futures::try_join!(Listing::read(&*view.store), try_join_all(resolve), list_again(source))?;
-            match race::settle(context, plan, record, places, view, &listing, &now).await? {
-                Settled::Stands if plan.kind != MoveKind::Enter => {
-                    let mut looks = vec![(view, &listing)];
-                    looks.extend(source.zip(at_source.as_ref()));
-                    let rejected = second_look::look(context, plan, places, &looks).await?;
-                    rejected.map_or(Settled::Stands, Settled::Lost)
-                }
-                settled => settled,
-            }
-        }
+        None => Settled::AsBefore,
     };
-    if let Settled::Lost(overtaken) = settled {
-        return Ok(Outcome::Overtaken(overtaken));
-    }
+    let settled = match settled {
+        Settled::AsBefore => move_and_settle(context, plan, record, places, view, source).await?,
+        settled => settled,
+    };
+    let company = match settled {
+        Settled::Stands(company) => company,
+        Settled::Lost(overtaken) => return Ok(Outcome::Overtaken(overtaken)),
+        Settled::AsBefore => Company::Raced,
+    };
     finish(plan, places, additions).await?;
+    if company == Company::Raced {
+        race::put_right(context, plan, places, view).await?;
+    }
     let repositories = places.iter().map(|place| Moved {
         location: place.location.clone(),
         reference: place.location.reference(&plan.stage.tag).to_string(),
@@ -132,6 +127,31 @@ pub(super) async fn apply(
         record,
         repositories: repositories.collect(),
     })
+}
+
+/// Moves the tags, and looks who else did.
+async fn move_and_settle(
+    context: &Context<'_>,
+    plan: &MovePlan,
+    record: Digest,
+    places: &[Place],
+    view: &View,
+    source: Option<&View>,
+) -> Result<Settled, OpsError> {
+    move_tags(context, plan, places).await?;
+    let resolve = places.iter().map(|place| place.store.resolve(&plan.stage.tag));
+    let (listing, now, at_source) =
+        futures::try_join!(Listing::read(&*view.store), try_join_all(resolve), list_again(source))?;
+    let settled = race::settle(context, plan, record, places, view, &listing, &now).await?;
+    let stands = matches!(settled, Settled::Stands(_));
+    if stands && plan.kind != MoveKind::Enter {
+        let mut looks = vec![(view, &listing)];
+        looks.extend(source.zip(at_source.as_ref()));
+        if let Some(rejected) = second_look::look(context, plan, places, &looks).await? {
+            return Ok(Settled::Lost(rejected));
+        }
+    }
+    Ok(settled)
 }
 
 async fn list_again(view: Option<&View>) -> Result<Option<Listing>, StoreError> {

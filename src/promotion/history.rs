@@ -55,6 +55,11 @@ impl Move {
         !self.in_effect || self.kind == MoveKind::Rollback
     }
 
+    /// Whether both came from one state.
+    pub fn is_sibling_of(&self, other: &Self) -> bool {
+        self.previous == other.previous || self.previous.iter().any(|record| other.previous.contains(record))
+    }
+
     /// Whether a record is of this move.
     pub fn is_recorded_by(&self, record: &Digest) -> bool {
         self.record == *record || self.copies.contains(record)
@@ -142,12 +147,7 @@ impl StageState {
     pub fn is_raced(&self) -> bool {
         let mut heads = self.moves.iter().filter(|entry| self.heads.contains(&entry.record));
         let newest = heads.clone().max_by_key(|entry| entry.at);
-        newest.is_some_and(|newest| {
-            let came_from = |other: &Move| {
-                other.previous == newest.previous || other.previous.iter().any(|one| newest.previous.contains(one))
-            };
-            heads.any(|other| other.record != newest.record && came_from(other))
-        })
+        newest.is_some_and(|newest| heads.any(|other| other.record != newest.record && other.is_sibling_of(newest)))
     }
 
     /// The rollback that nothing has come after: what holds the stage until somebody names it.
@@ -195,14 +195,58 @@ impl StageState {
         let Some(newest) = heads().max_by_key(|entry| entry.at) else {
             return Vec::new();
         };
-        let came_from = |other: &Move| {
-            other.previous == newest.previous || other.previous.iter().any(|one| newest.previous.contains(one))
-        };
-        let newest = || heads().filter(|entry| entry.record == newest.record || came_from(entry));
+        let newest = || heads().filter(|entry| entry.record == newest.record || entry.is_sibling_of(newest));
         let in_effect = |entry: &&Move| Some(entry.digest) == self.current;
         match newest().any(|entry| in_effect(&entry)) {
             true => newest().filter(in_effect).collect(),
             false => newest().collect(),
+        }
+    }
+
+    /// Whether a move came after another one, through whatever moves lie between.
+    pub fn is_after(&self, later: &Move, earlier: &Move) -> bool {
+        let mut before: Vec<&Digest> = later.previous.iter().collect();
+        let mut seen: Vec<&Digest> = Vec::new();
+        while let Some(record) = before.pop() {
+            if earlier.is_recorded_by(record) {
+                return true;
+            }
+            let entry = self.moves.iter().find(|entry| entry.is_recorded_by(record));
+            if let Some(entry) = entry.filter(|entry| !seen.contains(&&entry.record)) {
+                seen.push(&entry.record);
+                before.extend(&entry.previous);
+            }
+        }
+        false
+    }
+
+    /// Where the stage is, wherever that is asked: at the move that took effect and that no other such came after. Of
+    /// two that came from one state the one whose statement has the lower digest, of others the later one.
+    pub fn tip(&self) -> Option<&Move> {
+        let done: Vec<&Move> = self.moves.iter().filter(|entry| entry.in_effect).collect();
+        let is_last = |entry: &&&Move| !done.iter().any(|other| self.is_after(other, entry));
+        let mut last: Vec<&Move> = done.iter().filter(is_last).copied().collect();
+        last.sort_by_key(|entry| entry.statement);
+        last.into_iter().reduce(|best, next| match best.is_sibling_of(next) {
+            true => best,
+            false if next.at > best.at => next,
+            false => best,
+        })
+    }
+
+    /// How tag and history agree, as far as the history was read.
+    pub(super) fn agree(&self, is_finished: impl Fn(&Move) -> bool) -> Agreement {
+        let heads: Vec<&Move> = self
+            .moves
+            .iter()
+            .filter(|entry| self.heads.contains(&entry.record))
+            .collect();
+        match Agreement::of(self.current, &heads, is_finished) {
+            // What is newer was overtaken while it was on its way, and never took effect.
+            Agreement::Unrecorded if self.tip().map(|tip| tip.digest) == self.current && self.current.is_some() => {
+                Agreement::Recorded
+            }
+            told => told,
         }
     }
 
@@ -411,5 +455,71 @@ mod tests {
         assert_eq!(state.ran(digest("old"), now).long, SignedDuration::ZERO);
         state.agreement = Agreement::Recorded;
         assert_eq!(state.ran(digest("old"), now).long, SignedDuration::from_secs(61));
+    }
+
+    /// `a` and `b` raced from one state, and `next` came after both.
+    fn raced() -> StageState {
+        let parent = vec![digest("parent")];
+        let (mut a, mut b) = (moved("prod", "a", 2), moved("prod", "b", 2));
+        (a.previous, b.previous) = (parent.clone(), parent);
+        let mut next = moved("prod", "next", 3);
+        next.previous = vec![a.record, b.record];
+        next.replaces = Some(a.digest);
+        StageState {
+            name: "prod".parse().unwrap(),
+            current: None,
+            heads: vec![next.record],
+            moves: vec![next, b, a],
+            agreement: Agreement::Unrecorded,
+            ignored: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn all_who_had_a_part_in_a_race_find_the_stage_at_the_same_move() {
+        let mut state = raced();
+        let lower = if state.moves[1].statement < state.moves[2].statement {
+            "b"
+        } else {
+            "a"
+        };
+        state.mark(|entry| entry.digest != digest("next"));
+        assert_eq!(state.tip().map(|tip| tip.digest), Some(digest(lower)));
+        state.moves.reverse();
+        assert_eq!(state.tip().map(|tip| tip.digest), Some(digest(lower)));
+        state.mark(|_| true);
+        assert_eq!(state.tip().map(|tip| tip.digest), Some(digest("next")));
+        // Also when what lies between never took effect.
+        let mut after = moved("prod", "after", 4);
+        after.previous = vec![digest("unread"), state.heads[0]];
+        state.moves.push(after);
+        state.mark(|entry| entry.digest != digest("next"));
+        assert_eq!(state.tip().map(|tip| tip.digest), Some(digest("after")));
+        assert!(state.is_after(&state.moves[3], &state.moves[0]) && !state.is_after(&state.moves[0], &state.moves[3]));
+    }
+
+    #[test]
+    fn a_stage_is_on_record_though_a_move_on_top_of_it_was_overtaken() {
+        let mut state = raced();
+        let [_, b, a] = &state.moves[..] else { unreachable!() };
+        let (wins, loses) = if a.statement < b.statement {
+            ("a", "b")
+        } else {
+            ("b", "a")
+        };
+        let finished = |entry: &Move| entry.digest != digest("next");
+        // What `next` was to replace is at the tag again: the same command finishes it.
+        for (name, agreement) in [(wins, Agreement::Recorded), (loses, Agreement::Unrecorded)] {
+            state.current = Some(digest(name));
+            state.moves[0].replaces = Some(digest("elsewhere"));
+            state.mark(finished);
+            assert_eq!(state.agree(finished), agreement, "{name}");
+            state.moves[0].replaces = state.current;
+            assert_eq!(state.agree(finished), Agreement::Unfinished, "{name}");
+        }
+        // By hand it can't be put there once something newer was finished.
+        let all = |_: &Move| true;
+        state.mark(all);
+        assert_eq!(state.agree(all), Agreement::Unrecorded);
     }
 }

@@ -95,14 +95,9 @@ pub async fn stage_state(
             None => listing.has(&entry.tag),
         });
     }
-    let newest: Vec<&Move> = state
-        .moves
-        .iter()
-        .filter(|entry| state.heads.contains(&entry.record))
-        .collect();
     let missing = missing(&state.moves, tags);
     state.agreement = if missing.is_empty() {
-        Agreement::of(current, &newest, |entry| match shared.get(&entry.tag) {
+        state.agree(|entry| match shared.get(&entry.tag) {
             Some(digest) => *digest == Some(entry.digest),
             None => listing.has(&entry.tag),
         })
@@ -212,9 +207,7 @@ fn is_enough(state: &StageState, depth: Depth, unread: &[HistoryTag], listing: &
     };
     // A head may be older than what another one names, where somebody moved on from one side of a race.
     let agrees = || {
-        let heads = state.moves.iter().filter(|entry| state.heads.contains(&entry.record));
-        let heads: Vec<&Move> = heads.collect();
-        let agreement = Agreement::of(state.current, &heads, |entry| listing.has(&entry.tag));
+        let agreement = state.agree(|entry| listing.has(&entry.tag));
         matches!(agreement, Agreement::Recorded | Agreement::Unfinished) && state.is_hold_known()
     };
     let enough = match depth {

@@ -95,6 +95,8 @@ fn a_vault_that_is_sealed_or_away_stops_its_stage_only_and_nothing_is_recorded()
         let held = provider.json("promote staging prod", 3);
         assert_eq!(Project::held(&held), ["tested"], "{held:#}");
         assert!(held.to_string().contains("iamship check staging"), "{held:#}");
+        let told = provider.run("promote staging prod").ends(3);
+        told.says(if is_away { "does not answer" } else { "sealed" });
     }
     // Nobody else needs it.
     provider.json("test dev", 0);

@@ -1,4 +1,4 @@
-//! The parameterized configuration: read, placeholders, tree model, merge rule, fill.
+//! The parameterized configuration: read, placeholders, tree model, merge rule, fill, semantic diff.
 //!
 //! A [`Bundle`] is a set of texts. They are never changed and never copied: everything else is byte ranges of them.
 
@@ -6,7 +6,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+mod change;
 mod collect;
+mod diff;
 mod document;
 mod fill;
 mod json;
@@ -24,7 +26,9 @@ mod text;
 mod tree;
 mod xml;
 
+pub use change::{Change, ChangeKind, Impact, Subject};
 pub use collect::Use;
+pub use diff::diff;
 pub use fill::Filled;
 pub use json::JsonString;
 pub use node::Node;

@@ -149,6 +149,11 @@ impl<'t> Node<'t> {
         Some(Cow::Owned(key))
     }
 
+    /// Whether its value is a secret, by the profile's word.
+    pub fn is_secret(&self) -> bool {
+        self.tree.rules[self.element().path as usize].secret
+    }
+
     /// Whether the order among its siblings of one name means something.
     pub fn is_ordered(&self) -> bool {
         self.tree.rules[self.element().path as usize].ordered

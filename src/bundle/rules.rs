@@ -1,7 +1,7 @@
 //! What a profile says of each path, worked out once a path.
 
 use super::document::{NONE, Paths};
-use crate::profile::{PathPattern, SecretRule, ServerProfile, XmlShape};
+use crate::profile::{PathPattern, SecretRule, ServerProfile, TreeShape};
 
 /// What is known of the elements of one path.
 #[derive(Clone, Default)]
@@ -25,9 +25,7 @@ pub(super) struct PathRule {
 /// A rule for every path.
 pub(super) fn rules(paths: &Paths, profile: &ServerProfile) -> Vec<PathRule> {
     let mut rules = vec![PathRule::default(); paths.list.len()];
-    let Some(shape) = &profile.xml else {
-        return rules;
-    };
+    let shape = &profile.tree;
     let single = single_leaves(profile);
     let mut key_names: Vec<&[String]> = Vec::with_capacity(rules.len());
     for (index, rule) in rules.iter_mut().enumerate() {
@@ -47,7 +45,7 @@ pub(super) fn rules(paths: &Paths, profile: &ServerProfile) -> Vec<PathRule> {
     rules
 }
 
-fn keys<'p>(shape: &'p XmlShape, local: &str, names: &Names<'_>) -> (&'p [String], bool) {
+fn keys<'p>(shape: &'p TreeShape, local: &str, names: &Names<'_>) -> (&'p [String], bool) {
     if let Some(list) = shape.lists.iter().find(|list| names.fit(local, &list.path)) {
         return (&list.keys, true);
     }

@@ -34,6 +34,7 @@ pub(crate) fn profile() -> ServerProfile {
         rejected-roots = [
             { name = "data", namespace = "urn:ietf:params:xml:ns:yang:ietf-restconf", help = "put it into `<config>`" },
         ]
+        [tree]
         keys = ["id"]
         lists = [{ path = "aaa/users/user", keys = ["name"] }, { path = "**/pair", keys = ["left", "right"] }]
         containers = ["**/box"]

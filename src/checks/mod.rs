@@ -26,6 +26,8 @@ use std::num::NonZero;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use jiff::Timestamp;
+
 pub use contract::contract;
 use view::View;
 
@@ -46,6 +48,8 @@ pub struct Context<'a> {
     pub stages: &'a [StageInput],
     /// Every stage's values, also of those that are not checked: for comparing.
     pub all_stages: &'a [StageInput],
+    /// What time it is: certificates expire.
+    pub now: Timestamp,
 }
 
 /// One stage and its values.
@@ -249,6 +253,7 @@ mod tests {
             contract: &fixture.contract,
             stages: &fixture.stages,
             all_stages: &fixture.stages,
+            now: Timestamp::UNIX_EPOCH,
         };
         let in_turn: Vec<_> = RULES.iter().map(|rule| by_place((rule.run)(&context))).collect();
         assert!(in_turn.iter().filter(|found| !found.is_empty()).count() > 1);

@@ -37,7 +37,7 @@ pub(crate) struct Global {
     /// Run as if started in this folder
     #[arg(short = 'C', long = "directory", value_name = "DIR", global = true)]
     pub(crate) directory: Option<Utf8PathBuf>,
-    /// How the answer is written; `sarif` and `github` are for `check`
+    /// How the answer is written; all but `text` and `json` are for some verbs only
     #[arg(long, value_enum, global = true, default_value_t = Format::Text)]
     pub(crate) format: Format,
     /// Only the answer and what is wrong
@@ -61,6 +61,9 @@ pub(crate) enum Format {
     Json,
     Sarif,
     Github,
+    Junit,
+    Markdown,
+    Html,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -27,7 +27,7 @@ pub(super) fn document(diagnostics: &[Diagnostic], shell: &Shell) {
         Format::Sarif => shell.answer(report::sarif(diagnostics)),
         Format::Github if diagnostics.is_empty() => {}
         Format::Github => shell.answer(report::github(diagnostics)),
-        Format::Text => {}
+        Format::Text | Format::Junit | Format::Markdown | Format::Html => {}
     }
 }
 

@@ -167,15 +167,20 @@ impl Interrupts {
     }
 }
 
-/// `sarif` and `github` are answers of `check` only.
+/// Which verbs answer in a format that not all know.
 fn check_format(arguments: &Arguments) -> Outcome {
-    let for_check = matches!(arguments.global.format, Format::Sarif | Format::Github);
-    if for_check && !matches!(arguments.command, Command::Check(_)) {
-        return Err(
-            Failure::input("only `check` writes `sarif` and `github`").help("use `--format text` or `--format json`")
-        );
+    let (name, verbs, is_known) = match arguments.global.format {
+        Format::Text | Format::Json => return Ok(()),
+        Format::Sarif => ("sarif", "`check`", matches!(arguments.command, Command::Check(_))),
+        Format::Github => ("github", "`check`", matches!(arguments.command, Command::Check(_))),
+        Format::Junit => ("junit", "no verb yet", false),
+        Format::Markdown => ("markdown", "no verb yet", false),
+        Format::Html => ("html", "no verb yet", false),
+    };
+    if is_known {
+        return Ok(());
     }
-    Ok(())
+    Err(Failure::input(format!("`--format {name}` is for {verbs}")).help("use `--format text` or `--format json`"))
 }
 
 /// `-v` tells each request, `-vv` more; `IAMSHIP_LOG` takes a filter of its own.

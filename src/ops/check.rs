@@ -68,6 +68,7 @@ pub(super) fn findings(
         contract: &reading.contract,
         stages: &checked,
         all_stages: &all,
+        now: context.now(),
     }));
     diagnostics
 }

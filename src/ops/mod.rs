@@ -40,6 +40,7 @@ mod stage_definition;
 mod stage_move;
 mod static_test;
 pub mod status;
+mod stored;
 pub mod test;
 mod trial;
 pub mod verify;

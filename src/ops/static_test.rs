@@ -1,77 +1,26 @@
 //! Everything about a digest in a stage that can be seen without starting the server.
 
-use std::io::Cursor;
-
 use super::promote::value_problems;
+use super::stored;
 use super::test::Subject;
 use super::trial::Check;
-use super::view::required_manifest;
 use super::{Context, OpsError};
 use crate::bundle::Bundle;
 use crate::checks::{self, StageInput};
 use crate::diagnostic::{Diagnostic, Source};
-use crate::image::{LayerBounds, config_layer, read_layer_files};
-use crate::project::Project;
-use crate::store::read_blob;
 use crate::values::Contract;
 
-/// The largest compressed configuration layer that is read: 256 MiB.
-const MAX_LAYER_BYTES: u64 = 256 << 20;
 /// How many findings a check's detail names.
 const MAX_DETAILS: usize = 20;
 
 /// Resolves the digest's whole configuration with the stage's values, as the server would.
 pub(super) async fn run(context: &Context<'_>, subject: &Subject<'_>) -> Result<Vec<Check>, OpsError> {
-    let files = read_configuration(context, subject).await?;
+    let files = stored::configuration(context, &*subject.view.store, &subject.manifest).await?;
     let mut checks = static_checks(context, subject, files)?;
     for check in &mut checks {
         check.is_common = true;
     }
     Ok(checks)
-}
-
-/// The configuration files of a digest, from the layer itself: what was built counts, not the working tree.
-async fn read_configuration(context: &Context<'_>, subject: &Subject<'_>) -> Result<Vec<Source>, OpsError> {
-    let store = &*subject.view.store;
-    let images = match subject.manifest.index() {
-        None => vec![subject.manifest.clone()],
-        Some(index) => {
-            let mut images = Vec::new();
-            for entry in &index.manifests {
-                images.push(required_manifest(store, entry.digest).await?);
-            }
-            images
-        }
-    };
-    let mut layers = images.iter().map(config_layer);
-    let unusable = |why: &str| OpsError::world(format!("{} {why}", subject.manifest.digest()));
-    let first = layers
-        .next()
-        .flatten()
-        .ok_or_else(|| unusable("has no configuration layer"))?;
-    if layers.any(|layer| layer.map(|layer| layer.digest) != Some(first.digest)) {
-        return Err(unusable("has different configurations for its platforms"));
-    }
-    let bytes = read_blob(store, first, MAX_LAYER_BYTES).await?;
-    let files = tokio::task::spawn_blocking(move || read_layer_files(Cursor::new(bytes), &LayerBounds::default()))
-        .await
-        .map_err(|error| OpsError::world(format!("reading the layer broke off: {error}")))?
-        .map_err(|error| unusable(&format!("has a configuration layer that can't be read: {error}")))?;
-    let folder = context.project.server.config.folder.trim_end_matches('/');
-    let text =
-        |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| unusable("has a configuration file that is not UTF-8"));
-    files
-        .into_iter()
-        .map(|(path, bytes)| {
-            let path = path.to_string();
-            let name = path
-                .strip_prefix(folder)
-                .unwrap_or(&path)
-                .trim_start_matches('/')
-                .to_owned();
-            Ok(Source::new(name, text(bytes)?))
-        })
-        .collect()
 }
 
 /// Everything that can be seen without starting the server.
@@ -97,7 +46,7 @@ fn static_checks(context: &Context<'_>, subject: &Subject<'_>, files: Vec<Source
         Err(diagnostics) => errors(&diagnostics),
     };
     let resolves = check("resolves", filled, || "valid with these values".to_owned());
-    let dangling = dangling(project, &bundle, &own);
+    let dangling = dangling(context, &bundle, &own);
     let references = check("references", errors(&dangling), || {
         match dangling.iter().filter(|found| !found.is_error()).count() {
             0 => "every id is defined".to_owned(),
@@ -151,13 +100,14 @@ fn contract_problems(own: &Contract, signed: &Contract) -> Vec<String> {
         .collect()
 }
 
-fn dangling(project: &Project, bundle: &Bundle, contract: &Contract) -> Vec<Diagnostic> {
+fn dangling(context: &Context<'_>, bundle: &Bundle, contract: &Contract) -> Vec<Diagnostic> {
     let stages: &[StageInput] = &[];
     checks::references(&checks::Context {
-        project,
+        project: context.project,
         bundle,
         contract,
         stages,
         all_stages: stages,
+        now: context.now(),
     })
 }

@@ -182,7 +182,7 @@ fn curity() -> ServerProfile {
 
 /// Every path pattern of the profile.
 fn patterns(profile: &ServerProfile) -> Vec<PathPattern> {
-    let shape = profile.xml.as_ref().expect("XML");
+    let shape = &profile.tree;
     let mut patterns = profile.public.clone();
     patterns.extend(profile.secrets.iter().map(|rule| rule.path.clone()));
     patterns.extend(
@@ -220,7 +220,7 @@ fn every_pattern_fits_a_path_that_the_server_knows() {
 #[test]
 fn a_key_s_container_or_leaf_list_is_never_a_keyed_list_too() {
     let profile = curity();
-    let shape = profile.xml.as_ref().expect("XML");
+    let shape = &profile.tree;
     for path in paths() {
         let listed = shape.lists.iter().any(|rule| rule.path.matches(&path));
         let container = shape.containers.iter().any(|pattern| pattern.matches(&path));

@@ -23,5 +23,6 @@ pub use probe::{
 pub use protect::Protect;
 pub use server::{
     ComponentRule, ConfigFolder, Format, InvalidProfile, ListRule, Lookalike, MOST_PROCESSES, NameHint,
-    PlaceholderSyntax, Port, ReferenceRule, RejectedRoot, Root, Run, SecretRule, ServerProfile, TMPFS, XmlShape,
+    PlaceholderSyntax, Port, ReferenceRule, RejectedRoot, Root, Run, SecretRule, ServerProfile, TMPFS, TreeShape,
+    XmlShape,
 };

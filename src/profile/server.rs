@@ -21,9 +21,12 @@ pub struct ServerProfile {
     pub config: ConfigFolder,
     /// How a placeholder is written.
     pub placeholder: PlaceholderSyntax,
-    /// The shape of XML files.
+    /// Which XML files are the server's; only for `format = "xml"`.
     #[serde(default)]
     pub xml: Option<XmlShape>,
+    /// The shape of the tree: which elements are entries of lists, which order means something.
+    #[serde(default)]
+    pub tree: TreeShape,
     /// Paths whose values are secrets.
     #[serde(default)]
     pub secrets: Vec<SecretRule>,
@@ -143,7 +146,7 @@ pub struct Lookalike {
     pub help: Option<String>,
 }
 
-/// The shape of XML configuration (YANG's words).
+/// Which XML files the server loads.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct XmlShape {
@@ -152,22 +155,24 @@ pub struct XmlShape {
     /// Roots that people put there by mistake.
     #[serde(default)]
     pub rejected_roots: Vec<RejectedRoot>,
+}
+
+/// The shape of the configuration's tree, in YANG's words. An array of JSON, YAML or TOML is a list of elements that
+/// have its member's name: `clients/redirectUris` is every redirect URI of every client.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TreeShape {
     /// Children that make a list entry's key where no rule of `lists` fits: `["id"]`.
     pub keys: Vec<String>,
     /// Lists with other keys.
-    #[serde(default)]
     pub lists: Vec<ListRule>,
     /// Elements with a key's name in them that are single containers all the same.
-    #[serde(default)]
     pub containers: Vec<PathPattern>,
     /// Leaves that may have many values.
-    #[serde(default)]
     pub leaf_lists: Vec<PathPattern>,
     /// Lists and leaf-lists whose order means something.
-    #[serde(default)]
     pub ordered: Vec<PathPattern>,
     /// Leaves where blanks at the ends mean something.
-    #[serde(default)]
     pub preserve_space: Vec<PathPattern>,
 }
 

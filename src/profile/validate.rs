@@ -39,7 +39,7 @@ impl ServerProfile {
         self.folder_problems(&mut problems);
         self.placeholder_problems(&mut problems);
         if self.format == Format::Xml && self.xml.is_none() {
-            let reason = "format `xml` needs a table `[xml]` with `root` and `keys`".to_owned();
+            let reason = "format `xml` needs a table `[xml]` with its `root`".to_owned();
             problems.push((reason, "xml".to_owned()));
         }
         for hint in self.names.iter().chain(&self.types) {

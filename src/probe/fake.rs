@@ -22,6 +22,14 @@ pub(crate) const ISSUER: &str = "https://login.example.com/oauth";
 /// What the clients' secrets are.
 pub(crate) const SECRET: &str = "s3cret/+ and more";
 
+/// An address where nobody listens as long as the socket lives: bound, so that nobody else gets it, and closed.
+pub(crate) fn nobody() -> (tokio::net::TcpSocket, SocketAddr) {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
+    let address = socket.local_addr().expect("an address");
+    (socket, address)
+}
+
 /// What is wrong with the provider.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Fault {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::fake::{FakeServer, Fault, ISSUER, SECRET};
+use super::fake::{FakeServer, Fault, ISSUER, SECRET, nobody};
 use super::*;
 use crate::profile::Probe;
 use crate::project::Authentication;
@@ -377,10 +377,7 @@ async fn a_container_that_speaks_tls_is_asked_whatever_its_certificate() {
 
 #[tokio::test]
 async fn a_port_that_nobody_listens_on_is_told() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0")
-        .expect("a port")
-        .local_addr()
-        .expect("an address");
+    let (_socket, free) = nobody();
     let door = Door {
         address: free,
         port: 8443,

@@ -8,6 +8,7 @@ use iamship::image::Digest;
 use iamship::ops::deploy::{self, Act, Done, Planned, Switching};
 
 use super::support::base::Dialect;
+use super::support::ports;
 use super::support::project::{Project, key_pair, text};
 use super::support::shop::{PASSWORD, Ran};
 use super::support::simulated_engine::{Container, SimulatedEngine, Trouble, World};
@@ -513,9 +514,7 @@ fn a_real_engine_runs_what_the_stage_runs() {
     );
 
     // A fixed address, twice: the second time the old one has it.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = free.local_addr().expect("an address").to_string();
-    drop(free);
+    let address = ports::listener().local_addr().expect("an address").to_string();
     let run = format!("[stage.run]\nports = {{ runtime = \"{address}\" }}\n\n[stage.test]");
     yard.edit("iamship.toml", "[stage.test]", &run);
     let fixed = yard.shop.answer("deploy dev");

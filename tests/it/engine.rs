@@ -1,6 +1,6 @@
 //! What the engine promises, against a real one.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use iamship::engine::{ContainerId, Docker, Engine, EngineError, LogBounds, Phase};
@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::support::engine::{BOUNDS, Shelf, ended, engine, shell, until};
+use crate::support::ports;
 
 #[tokio::test]
 async fn a_container_runs_says_something_and_ends() {
@@ -188,7 +189,7 @@ async fn limits_hold() {
 async fn a_taken_port_is_named() {
     let Some(engine) = engine().await else { return };
     let image = Shelf::new("ends").await.load(&engine).await.id;
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let listener = ports::listener();
     let taken = listener.local_addr().expect("an address");
     let network = engine.create_network().await.expect("a network");
     let mut spec = shell(image, "sleep 60");

@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret as _, SecretSlice};
 
 use crate::support::engine::shell;
 use crate::support::fake_engine::{Answer, FakeEngine, IMPATIENT, PATIENT, VERSION, with};
+use crate::support::ports::Nobody;
 
 const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(50);
@@ -41,20 +42,18 @@ async fn nobody_is_there() {
         .map(|_| ())
         .expect_err("nobody");
     assert!(matches!(error, EngineError::Unreachable { .. }), "{error}");
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    drop(listener);
+    let nobody = Nobody::new();
     let closed = Endpoint {
         address: Address::Tcp {
             host: "127.0.0.1".to_owned(),
-            port,
+            port: nobody.address.port(),
         },
         tls: None,
     };
     let error = Docker::connect(&closed, PATIENT).await.map(|_| ()).expect_err("nobody");
     assert!(matches!(error, EngineError::Unreachable { .. }), "{error}");
     assert!(
-        error.to_string().contains(&format!("tcp://127.0.0.1:{port}")),
+        error.to_string().contains(&format!("tcp://{}", nobody.address)),
         "{error}"
     );
 }

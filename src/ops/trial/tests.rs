@@ -14,7 +14,7 @@ use super::*;
 use crate::attest::TrustedKeys;
 use crate::image::Location;
 use crate::ops::{Engines, Events, FingerprintKey, Keys, Stores};
-use crate::probe::fake::{FakeServer, Fault, ISSUER, SECRET};
+use crate::probe::fake::{FakeServer, Fault, ISSUER, SECRET, nobody};
 use crate::profile::ParameterType;
 use crate::project::{Permission, Project};
 use crate::store::{Store, StoreError};
@@ -373,10 +373,7 @@ async fn one_that_never_gets_healthy_fails_at_its_deadline_with_the_last_answer(
 #[tokio::test]
 async fn a_port_that_nobody_listens_on_is_told() {
     let mut run = Run::new(Course::Runs, Fault::None).await;
-    let free = std::net::TcpListener::bind("127.0.0.1:0")
-        .expect("a port")
-        .local_addr()
-        .expect("an address");
+    let (_socket, free) = nobody();
     run.engine = FakeEngine::new(free, Course::Runs, b"");
     let tried = run
         .go("kind = \"engine\"", "kind = \"engine\"\ntimeout = \"1s\"")

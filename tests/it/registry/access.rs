@@ -6,6 +6,7 @@ use iamship::image::Location;
 use iamship::store::{Credentials, Mounted, Patience, Registry, RegistryOptions, Store, StoreError, read_blob};
 
 use super::{blob, open, open_as, open_both, push, quick, tag, target, with_credentials};
+use crate::support::ports::Nobody;
 use crate::support::registry::{Auth, Canned, TestRegistry};
 
 const PASSWORD: &str = "hunter2-very-secret";
@@ -308,11 +309,9 @@ async fn a_link_to_another_host_is_not_followed() {
 
 #[tokio::test]
 async fn nobody_there_is_said_soon_and_plain_http_is_recognised() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("port");
-    let address = free.local_addr().expect("address").to_string();
-    drop(free);
+    let nobody = Nobody::new();
     let location = Location::Registry {
-        registry: address,
+        registry: nobody.address.to_string(),
         repository: "app".to_owned(),
     };
     let options = RegistryOptions {

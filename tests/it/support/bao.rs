@@ -1,7 +1,7 @@
 //! A real OpenBao: one that tests share, each with engines of its own, or one for a test alone.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::ports;
 use super::project::{Project, text};
 
 /// An OpenBao that answers, and who may do everything there.
@@ -69,8 +70,7 @@ impl Bao {
 
     fn start(tls: bool) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let address = port.expect("a port").to_string();
+        let address = ports::listener().local_addr().expect("an address").to_string();
         let mut command = Command::new("bao");
         command.args(["server", "-dev", "-dev-no-store-token", "-dev-root-token-id=root"]);
         command.arg(format!("-dev-listen-address={address}"));

@@ -8,6 +8,7 @@ pub(crate) mod fake_vault;
 pub(crate) mod flaky;
 pub(crate) mod folder;
 pub(crate) mod layout;
+pub(crate) mod ports;
 pub(crate) mod project;
 pub(crate) mod provider;
 pub(crate) mod registry;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{CANARY, quiet};
 use crate::support::bao::Bao;
 use crate::support::fake_vault::{Answer, FakeVault};
+use crate::support::ports::Nobody;
 use crate::support::project::{Project, text};
 
 #[test]
@@ -110,8 +111,8 @@ fn what_passes_is_waited_for() {
 
 #[test]
 fn what_is_no_vault_is_told_soon_and_shows_nothing() {
-    let down = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    let down = format!("http://{}", down.expect("a port"));
+    let nobody = Nobody::new();
+    let down = format!("http://{}", nobody.address);
     let redirect = |target: &str| {
         let target = target.to_owned();
         move || Answer::Raw(format!("HTTP/1.1 307 T\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n").into_bytes())

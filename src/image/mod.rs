@@ -3,6 +3,7 @@
 //! Nothing here touches a network or a disk. What a registry or a base image says is hostile:
 //! every reader has bounds and keeps the bytes that its digest was taken of.
 
+mod change;
 mod descriptor;
 mod digest;
 mod edit;
@@ -16,6 +17,7 @@ mod path;
 mod reference;
 mod version;
 
+pub use change::{BaseDifference, BaseImage, ImageChange, image_changes};
 pub use descriptor::{Descriptor, Platform};
 pub use digest::{Digest, Hasher, InvalidDigest};
 pub use edit::{Image, InvalidImage, MAX_CONFIG_BYTES};

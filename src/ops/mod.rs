@@ -10,6 +10,7 @@ pub mod build;
 mod carry;
 pub mod check;
 pub mod deploy;
+pub mod diff;
 mod environment;
 mod error;
 mod evidence;

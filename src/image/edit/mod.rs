@@ -102,6 +102,11 @@ impl Image {
         self.document.get("config")?.get("Labels")?.get(name)?.as_str()
     }
 
+    /// The configuration, as JSON.
+    pub(super) fn document(&self) -> &Map<String, Value> {
+        &self.document
+    }
+
     /// What it runs on, as its configuration says.
     pub fn platform(&self) -> Option<Platform> {
         let text = |name| Some(self.document.get(name)?.as_str()?.to_owned());

@@ -5,6 +5,7 @@
 mod excerpt;
 mod github;
 mod json;
+pub mod page;
 mod sarif;
 mod text;
 

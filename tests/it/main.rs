@@ -33,6 +33,7 @@ mod provider_vault;
 mod registries;
 mod registry;
 mod render;
+mod report;
 mod requests;
 mod rollback;
 mod secrets;

@@ -3,60 +3,7 @@
 use std::fmt;
 
 use crate::diagnostic::Span;
-
-/// What happened to a thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ChangeKind {
-    /// It was not there before.
-    Added,
-    /// It is not there any more.
-    Removed,
-    /// It has another value.
-    Changed,
-    /// It stands elsewhere in a list whose order means something.
-    Moved,
-}
-
-impl ChangeKind {
-    /// The word in JSON and text.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Added => "added",
-            Self::Removed => "removed",
-            Self::Changed => "changed",
-            Self::Moved => "moved",
-        }
-    }
-}
-
-/// What a change does to those who use the server, the mildest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Impact {
-    /// A description, a logo.
-    Cosmetic,
-    /// The server does something else.
-    Behaviour,
-    /// Something is allowed, or no longer verified.
-    Security,
-    /// Something that worked for an application does not any more.
-    Breaking,
-}
-
-impl Impact {
-    /// All, the gravest first.
-    pub const ALL: [Self; 4] = [Self::Breaking, Self::Security, Self::Behaviour, Self::Cosmetic];
-
-    /// The word in JSON (as `severity`) and text.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Cosmetic => "cosmetic",
-            Self::Behaviour => "behaviour",
-            Self::Security => "security",
-            Self::Breaking => "breaking",
-        }
-    }
-}
+pub use crate::profile::{ChangeKind, Impact};
 
 /// A thing of the configuration as its users name it: client `web-client`, data source `default`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,9 +15,13 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// How it is named in an argument: `client:web-client`, `data-source:default`.
+    /// How it is named in an argument: `client:web-client`, `data-source:default`, `environment`.
     pub fn argument(&self) -> String {
-        format!("{}:{}", self.what.replace(' ', "-"), self.id)
+        let what = self.what.replace(' ', "-");
+        match self.id.as_str() {
+            "" => what,
+            id => format!("{what}:{id}"),
+        }
     }
 }
 
@@ -96,11 +47,15 @@ pub struct Change {
     pub severity: Impact,
     /// The rule's words that made it so, if one did.
     pub because: Option<String>,
-    /// The value before, if there was one that may be shown.
+    /// It is a thing of its own, with all that is in it: the entry of a list, a value of a leaf-list, a file. Not a
+    /// setting of another thing.
+    pub whole: bool,
+    /// The value before, if there was one that may be shown; of what moved, its place.
     pub before: Option<String>,
-    /// The value after, if there is one that may be shown.
+    /// The value after, if there is one that may be shown; of what moved, its place.
     pub after: Option<String>,
-    /// The values are secret: they are in neither field.
+    /// The values are secret: they are in neither field. Where a secret belongs and only a parameter without a default
+    /// stands (before and after), that is shown, and this is false.
     pub secret: bool,
     /// Where it was.
     pub before_span: Option<Span>,
@@ -109,8 +64,10 @@ pub struct Change {
 }
 
 impl Change {
-    /// Whether a promotion must be told that it is meant.
+    /// Whether a promotion must be told that it is meant: what breaks, and what is gone with all that was in it. A
+    /// setting that falls back to the server's own is a removal too, and counts by its severity only.
     pub fn must_be_named(&self) -> bool {
-        self.severity == Impact::Breaking || self.kind == ChangeKind::Removed
+        self.severity == Impact::Breaking
+            || (self.kind == ChangeKind::Removed && self.whole && self.severity > Impact::Cosmetic)
     }
 }

@@ -1,170 +1,183 @@
 //! What differs between two configurations: entries of lists meet by their key, values of leaf-lists by themselves,
-//! everything else by name. Order is compared only where it means something.
+//! entries without a known key by their content and then by their place, everything else by name. Order is compared
+//! only where it means something.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-
-use super::change::{Change, ChangeKind, Impact, Subject};
+use super::change::{Change, ChangeKind, Subject};
 use super::{Bundle, Node};
-use crate::profile::ServerProfile;
+use joint::Joint;
+use severity::{Judge, Verdict};
+use side::{Identity, Side};
 
-/// Everything that differs, in the order of the configuration after it; what was removed stands where it was.
+mod files;
+mod joint;
+mod order;
+mod severity;
+mod siblings;
+mod side;
+#[cfg(test)]
+mod tests;
+
+/// Everything that differs, in the order of the configuration after it; what was removed comes after its siblings.
 ///
-/// The order of equal calls is equal. Secrets are compared and never shown.
+/// What is told: the entry of a list, a value of a leaf-list and what the profile has a rule for as one change with all
+/// that is in it; other elements leaf by leaf. A secret is compared and never shown. Files that have no tree (not
+/// well-formed, or of a format without one) are compared as they are. Comments and layout are no difference.
+///
+/// Equal calls give equal answers. Time and memory grow with the size of both (and with a logarithm where order counts).
 pub fn diff(before: &Bundle, after: &Bundle) -> Vec<Change> {
+    let joint = Joint::new(before.tree(), after.tree(), &after.profile);
+    let hasher = hashbrown::DefaultHashBuilder::default();
     let mut differ = Differ {
-        profile: &after.profile,
+        judge: Judge::new(&joint, &after.profile),
+        old: Side::new(&joint, &joint.before, hasher.clone()),
+        new: Side::new(&joint, &joint.after, hasher),
+        joint: &joint,
         changes: Vec::new(),
     };
-    differ.children(before.tree().roots().collect(), after.tree().roots().collect());
+    files::compare(before.tree(), after.tree(), &mut differ.changes);
+    differ.roots(before.tree(), after.tree());
     differ.changes
 }
 
-struct Differ<'p> {
-    profile: &'p ServerProfile,
+struct Differ<'j, 'p> {
+    joint: &'j Joint<'p>,
+    judge: Judge<'j, 'p>,
+    old: Side<'j, 'p>,
+    new: Side<'j, 'p>,
     changes: Vec<Change>,
 }
 
-/// What makes two siblings the same.
-#[derive(PartialEq, Eq, Hash)]
-struct Identity<'t> {
-    name: &'t str,
-    namespace: &'t str,
-    key: Option<Cow<'t, str>>,
-}
-
-fn identity<'t>(node: &Node<'t>) -> Identity<'t> {
-    Identity {
-        name: node.name(),
-        namespace: node.namespace(),
-        key: node.key().or_else(|| node.is_leaf_list().then(|| node.value())),
-    }
-}
-
-impl Differ<'_> {
-    fn children<'t>(&mut self, before: Vec<Node<'t>>, after: Vec<Node<'t>>) {
-        let mut old: HashMap<Identity<'t>, Vec<Node<'t>>> = HashMap::new();
-        for node in before.iter().rev() {
-            old.entry(identity(node)).or_default().push(*node);
-        }
-        for node in after {
-            match old.get_mut(&identity(&node)).and_then(Vec::pop) {
-                Some(same) => self.pair(same, node),
-                None => self.one(ChangeKind::Added, node),
-            }
-        }
-        let removed: Vec<_> = before
-            .into_iter()
-            .filter(|node| old.get(&identity(node)).is_some_and(|left| left.contains(node)))
-            .collect();
-        for node in removed {
-            self.one(ChangeKind::Removed, node);
-        }
-    }
-
+impl<'p> Differ<'_, 'p> {
+    /// One thing before and after.
     fn pair(&mut self, before: Node<'_>, after: Node<'_>) {
-        if !before.is_leaf() || !after.is_leaf() {
-            return self.children(before.children().collect(), after.children().collect());
+        self.attributes(&before, &after);
+        let (was, is) = (before.value(), after.value());
+        if was != is {
+            let path = self.new.path(&after);
+            let verdict = self.judge.verdict(path, ChangeKind::Changed, Some(&was), Some(&is));
+            let ([was, is], secret) = self.judge.shown(path, [Some(was), Some(is)]);
+            let mut change = self.change(ChangeKind::Changed, &after, verdict);
+            (change.before, change.after, change.secret) = (was, is, secret);
+            change.before_span = Some(place(&before));
+            change.after_span = Some(place(&after));
+            self.changes.push(change);
         }
-        if before.value() != after.value() {
-            let mut change = self.change(ChangeKind::Changed, &after);
-            change.before = (!change.secret).then(|| before.value().into_owned());
-            change.before_span = Some(before.text_span());
+        if !before.is_leaf() || !after.is_leaf() {
+            self.siblings(before.children(), after.children());
+        }
+    }
+
+    fn attributes(&mut self, before: &Node<'_>, after: &Node<'_>) {
+        if !before.has_attributes() && !after.has_attributes() {
+            return;
+        }
+        let (was, is) = (side::attributes(before), side::attributes(after));
+        if was == is {
+            return;
+        }
+        let path = self.new.path(after);
+        let names: std::collections::BTreeSet<_> = was.iter().chain(&is).map(|(name, _)| *name).collect();
+        for name in names {
+            let value = |of: &[(&str, std::borrow::Cow<'_, str>)]| {
+                let found = of.iter().find(|(other, _)| *other == name);
+                found.map(|(_, value)| value.clone().into_owned())
+            };
+            let (was, is) = (value(&was), value(&is));
+            let kind = match (&was, &is) {
+                _ if was == is => continue,
+                (None, _) => ChangeKind::Added,
+                (_, None) => ChangeKind::Removed,
+                _ => ChangeKind::Changed,
+            };
+            let mut change = self.change(kind, after, severity::UNSPOKEN);
+            change.path = format!("{}/@{name}", change.path);
+            let values = [was.map(Into::into), is.map(Into::into)];
+            ([change.before, change.after], change.secret) = self.judge.shown(path, values);
+            change.before_span = Some(before.tag_span());
+            change.after_span = Some(after.tag_span());
             self.changes.push(change);
         }
     }
 
+    /// A thing that is on one side only.
     fn one(&mut self, kind: ChangeKind, node: Node<'_>) {
-        let mut change = self.change(kind, &node);
-        if kind == ChangeKind::Removed {
-            change.before = change.after.take();
-            change.before_span = change.after_span.take();
+        let side = if kind == ChangeKind::Removed {
+            &mut self.old
+        } else {
+            &mut self.new
+        };
+        let (path, identity) = (side.path(&node), side.identity(&node));
+        let value = node.is_leaf().then(|| node.value());
+        let (was, is) = match kind {
+            ChangeKind::Removed => (value.as_deref(), None),
+            _ => (None, value.as_deref()),
+        };
+        let entry = !matches!(identity, Identity::Name);
+        if value.is_none() && !entry && self.judge.rule(path, kind, was, is).is_none() {
+            for child in node.children() {
+                self.one(kind, child);
+            }
+            return;
         }
+        let verdict = if value.is_none() && kind == ChangeKind::Added {
+            self.judge.verdict_of_added(&self.new, &node)
+        } else {
+            self.judge.verdict(path, kind, was, is)
+        };
+        let ([shown], secret) = self.judge.shown(path, [value.clone()]);
+        let mut change = self.change(kind, &node, verdict);
+        change.secret = secret;
+        change.whole = entry || value.is_none();
+        let (value, span) = match kind {
+            ChangeKind::Removed => (&mut change.before, &mut change.before_span),
+            _ => (&mut change.after, &mut change.after_span),
+        };
+        (*value, *span) = (shown, Some(place(&node)));
         self.changes.push(change);
     }
 
-    fn change(&self, kind: ChangeKind, node: &Node<'_>) -> Change {
-        let secret = node.is_secret();
+    /// A change without values and places.
+    fn change(&self, kind: ChangeKind, node: &Node<'_>, (severity, because): Verdict) -> Change {
         Change {
             kind,
-            subject: self.subject(node),
+            subject: self.subject(node, kind),
             path: node.path(),
-            severity: match kind {
-                ChangeKind::Removed => Impact::Breaking,
-                _ => Impact::Behaviour,
-            },
-            because: None,
+            severity,
+            because,
+            whole: false,
             before: None,
-            after: (node.is_leaf() && !secret).then(|| node.value().into_owned()),
-            secret,
+            after: None,
+            secret: false,
             before_span: None,
-            after_span: Some(node.text_span()),
+            after_span: None,
         }
     }
 
-    fn subject(&self, node: &Node<'_>) -> Subject {
+    /// The nearest thing that users have a name for.
+    fn subject(&self, node: &Node<'_>, kind: ChangeKind) -> Subject {
+        let side = if kind == ChangeKind::Removed {
+            &self.old
+        } else {
+            &self.new
+        };
         let mut current = Some(*node);
         while let Some(node) = current {
-            let names = node.local_path();
-            let rule = self.profile.components.iter().find(|rule| rule.path.matches(&names));
-            if let (Some(rule), Some(key)) = (rule, node.key()) {
+            if let Some(rule) = self.joint.path(side.path(&node)).component {
                 return Subject {
                     what: rule.what.clone(),
-                    id: key.into_owned(),
+                    id: node.key().unwrap_or_default().into_owned(),
                 };
             }
             current = node.parent();
         }
+        let names = node.local_path();
         Subject {
             what: "setting".to_owned(),
-            id: node.name().to_owned(),
+            id: names[names.len().saturating_sub(2)..].join("/"),
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::super::testing::read_contents;
-    use super::*;
-
-    fn told(before: &[&str], after: &[&str]) -> Vec<String> {
-        let (before, _) = read_contents(before);
-        let (after, _) = read_contents(after);
-        let changes = diff(&before, &after).into_iter();
-        changes
-            .map(|change| {
-                format!(
-                    "{} {} {:?} {:?}",
-                    change.kind.as_str(),
-                    change.path,
-                    change.before,
-                    change.after
-                )
-            })
-            .collect()
-    }
-
-    #[test]
-    fn one_file_and_the_same_split_are_equal() {
-        let whole = "<a><x><id>1</id><v>1</v></x><x><id>2</id><v>2</v></x></a><b>2</b>";
-        let split = [
-            "<a><x><id>2</id><v>2</v></x></a>",
-            "<b>2</b><a><x><v>1</v><id>1</id></x></a>",
-        ];
-        assert_eq!(told(&[whole], &split), [""; 0]);
-    }
-
-    #[test]
-    fn entries_meet_by_key() {
-        let before = "<a><x><id>1</id><v>1</v></x><x><id>2</id><v>2</v></x></a>";
-        let after = "<a><x><id>2</id><v>3</v></x><x><id>3</id><v>1</v></x></a>";
-        assert_eq!(
-            told(&[before], &[after]),
-            [
-                "changed /a/x[2]/v Some(\"2\") Some(\"3\")",
-                "added /a/x[3] None None",
-                "removed /a/x[1] None None",
-            ]
-        );
-    }
+fn place(node: &Node<'_>) -> crate::diagnostic::Span {
+    node.source().span(node.place())
 }

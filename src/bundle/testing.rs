@@ -38,7 +38,8 @@ pub(crate) fn profile() -> ServerProfile {
         keys = ["id"]
         lists = [{ path = "aaa/users/user", keys = ["name"] }, { path = "**/pair", keys = ["left", "right"] }]
         containers = ["**/box"]
-        leaf-lists = ["**/redirect-uris", "**/endpoints"]
+        leaf-lists = ["**/redirect-uris", "**/endpoints", "**/steps"]
+        ordered = ["**/rule", "**/steps"]
         preserve-space = ["**/prompt"]
         [[types]]
         pattern = "**/base-url"

@@ -64,7 +64,7 @@ fn configured<'t>(rules: &'t [ComponentRule], bundle: &'t Bundle) -> Vec<Compone
             found.push(Component::new(what, name, place));
         }
     };
-    for rule in rules {
+    for rule in rules.iter().filter(|rule| rule.listed) {
         for node in bundle.tree().find(&rule.path) {
             if let Some(key) = node.key() {
                 add(&rule.what, key, node.path());
@@ -73,7 +73,7 @@ fn configured<'t>(rules: &'t [ComponentRule], bundle: &'t Bundle) -> Vec<Compone
     }
     for (file, source) in bundle.files().iter().enumerate() {
         for string in bundle.json_strings(file) {
-            let Some(rule) = rules.iter().find(|rule| rule.path.matches(&string.path)) else {
+            let Some(rule) = rules.iter().find(|rule| rule.listed && rule.path.matches(&string.path)) else {
                 continue;
             };
             let written = source.text().get(string.range).unwrap_or_default();

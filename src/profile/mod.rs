@@ -3,6 +3,7 @@
 //! The built-in ones are `templates/servers/*.toml`; a project brings its own as `servers/<name>.toml`.
 
 mod builtin;
+mod change;
 #[cfg(test)]
 mod coverage;
 mod name;
@@ -14,6 +15,7 @@ mod server;
 mod validate;
 
 pub use builtin::{BUILT_IN, built_in_text};
+pub use change::{ChangeKind, ChangeRule, Impact, Trend};
 pub use name::{InvalidParameterName, ParameterName};
 pub use parameter::{ParameterType, Secrecy};
 pub use path::{InvalidPattern, PathPattern};

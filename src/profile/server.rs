@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::probe::{Health, Probe};
-use super::{ParameterType, PathPattern, Protect};
+use super::{ChangeRule, ParameterType, PathPattern, Protect};
 
 /// How one identity server reads its configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -42,9 +42,12 @@ pub struct ServerProfile {
     /// Ids that must be defined somewhere.
     #[serde(default)]
     pub references: Vec<ReferenceRule>,
-    /// What is worth listing in a bill of materials: list entries, by their key.
+    /// What users have a name for: list entries, by their key, and containers of which there is one.
     #[serde(default)]
     pub components: Vec<ComponentRule>,
+    /// How grave changes are.
+    #[serde(default)]
+    pub changes: Vec<ChangeRule>,
     /// What it listens on.
     #[serde(default)]
     pub ports: Vec<Port>,
@@ -257,14 +260,21 @@ pub struct ReferenceRule {
     pub files: Vec<String>,
 }
 
-/// List entries that a bill of materials names.
+/// Things that users have a name for. A change is said of the nearest one.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ComponentRule {
-    /// The entries.
+    /// The entries of a list, or a container of which there is one.
     pub path: PathPattern,
     /// For people: "client".
     pub what: String,
+    /// Whether a bill of materials lists it, if it is an entry of a list.
+    #[serde(default = "listed")]
+    pub listed: bool,
+}
+
+fn listed() -> bool {
+    true
 }
 
 /// A port that the server listens on.

@@ -60,6 +60,9 @@ impl ServerProfile {
                 problems.push((format!("`{glob}` is not a glob: {}", error.kind()), glob.clone()));
             }
         }
+        for rule in &self.changes {
+            problems.extend(rule.problem().map(|reason| (reason, rule.because.clone())));
+        }
         self.probe_problems(&mut problems);
         self.protect_problems(&mut problems);
         problems

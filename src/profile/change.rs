@@ -95,10 +95,18 @@ pub struct ChangeRule {
     /// Both values are numbers, and go this way.
     #[serde(default)]
     pub number: Option<Trend>,
+    /// Whether it counts inside of a thing that was added as a whole, too: a new client with the implicit grant is
+    /// news for security, a new client with a grant is not.
+    #[serde(default = "inside")]
+    pub inside: bool,
     /// How grave it is.
     pub severity: Impact,
     /// Why, for people: what an application or an attacker notices.
     pub because: String,
+}
+
+fn inside() -> bool {
+    true
 }
 
 impl ChangeRule {

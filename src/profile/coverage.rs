@@ -170,6 +170,49 @@ profiles/profile/token-issuers/default-token-issuer/jwt-issuer-settings/encrypti
 profiles/profile/token-issuers/default-token-issuer/jwt-issuer-settings/signature-verification-key-id
 profiles/profile/token-issuers/default-token-issuer/jwt-issuer-settings/signing-key-id
 profiles/profile/token-issuers/default-token-issuer/jwt-issuer-settings/verification-key-id
+environments/environment
+environments/environment/admin-service
+environments/environment/cluster
+environments/environment/name
+environments/environment/services/service-role
+environments/environment/services/service-role/protocol
+environments/environment/services/zones/default-zone
+facilities/caching-services/default-caching-service
+facilities/crypto/decryption-keys/decryption-key
+facilities/http/client/tls/disable-hostname-verification
+facilities/http/client/tls/use-truststore
+facilities/crypto/ssl/server-truststore/server-certificate
+facilities/crypto/ssl/client-keystore
+nacm/read-default
+nacm/rule-list/rule/action
+processing/account-managers/account-manager/enable-registration/account-verification-method
+processing/authorization-managers/authorization-manager/attribute/rule-list/rule/decision
+profiles/profile/endpoints/endpoint/client-authentication
+profiles/profile/endpoints/endpoint/uri
+profiles/profile/settings/apps-service/applications/application
+profiles/profile/settings/authorization-server/client-capabilities/code
+profiles/profile/settings/authorization-server/client-capabilities/implicit
+profiles/profile/settings/authorization-server/client-capabilities/resource-owner-password-credentials
+profiles/profile/settings/authorization-server/dynamic-client-registration
+profiles/profile/settings/authorization-server/ephemeral-client/require-request-object
+profiles/profile/settings/authorization-server/ephemeral-client/refresh-token-max-rolling-lifetime
+profiles/profile/settings/authorization-server/dynamic-client-registration/non-templatized/capabilities/implicit
+profiles/profile/settings/authorization-server/dynamic-client-registration/non-templatized/capabilities/resource-owner-password-credentials
+profiles/profile/settings/authorization-server/scopes/scope/description
+profiles/profile/settings/authorization-server/client-store/config-backed/client/assertion-jwt-validation/issuer
+profiles/profile/settings/authorization-server/client-store/config-backed/client/capabilities/code
+profiles/profile/settings/authorization-server/client-store/config-backed/client/capabilities/code/require-pushed-authorization-requests
+profiles/profile/settings/authorization-server/client-store/config-backed/client/mutual-tls/client-dn
+profiles/profile/settings/authorization-server/client-store/config-backed/client/no-authentication
+profiles/profile/settings/authorization-server/client-store/config-backed/client/refresh-token-ttl
+profiles/profile/settings/authorization-server/client-store/config-backed/client/require-secured-authorization-response
+profiles/profile/settings/authorization-server/client-store/config-backed/client/use-pairwise-subject-identifiers
+profiles/profile/settings/authorization-server/client-store/config-backed/client/use-pairwise-subject-identifiers/sector-identifier
+profiles/profile/settings/authorization-server/client-store/config-backed/client/user-consent
+profiles/profile/token-issuers/custom-token-issuer
+profiles/profile/token-issuers/default-token-issuer/access-token-as-jwt
+profiles/profile/token-issuers/default-token-issuer/jwt-issuer-settings/algorithm
+profiles/profile/token-issuers/default-token-issuer/use-wrapped-opaque-tokens
 ";
 
 fn paths() -> Vec<Vec<&'static str>> {
@@ -203,6 +246,8 @@ fn patterns(profile: &ServerProfile) -> Vec<PathPattern> {
     for rule in &profile.references {
         patterns.extend(rule.defined_by.iter().chain(&rule.used_by).cloned());
     }
+    patterns.extend(profile.components.iter().map(|rule| rule.path.clone()));
+    patterns.extend(profile.changes.iter().flat_map(|rule| rule.paths.iter().cloned()));
     patterns
 }
 

@@ -34,12 +34,19 @@ impl<'j, 'p> Judge<'j, 'p> {
         before: Option<&str>,
         after: Option<&str>,
     ) -> Option<&'p ChangeRule> {
-        let rules = &self.joint.path(path).rules;
-        if rules.is_empty() {
-            return None;
-        }
+        gravest(self.rules(path, kind, before, after))
+    }
+
+    fn rules<'t>(
+        &'t self,
+        path: u32,
+        kind: ChangeKind,
+        before: Option<&'t str>,
+        after: Option<&'t str>,
+    ) -> impl Iterator<Item = &'p ChangeRule> {
         let (before, after) = (before.map(|it| self.seen(it)), after.map(|it| self.seen(it)));
-        gravest(rules.iter().copied().filter(|rule| rule.fits(kind, before, after)))
+        let rules = self.joint.path(path).rules.iter().copied();
+        rules.filter(move |rule| rule.fits(kind, before, after))
     }
 
     /// The severity of a change of one value, or of a whole thing by itself.
@@ -68,7 +75,8 @@ impl<'j, 'p> Judge<'j, 'p> {
     fn look_into<'t>(&self, side: &Side<'_, 'p>, thing: &Node<'t>, gravest: &mut Option<(Node<'t>, &'p ChangeRule)>) {
         for child in thing.children() {
             let value = child.is_leaf().then(|| child.value());
-            if let Some(rule) = self.rule(side.path(&child), ChangeKind::Added, None, value.as_deref())
+            let rules = self.rules(side.path(&child), ChangeKind::Added, None, value.as_deref());
+            if let Some(rule) = self::gravest(rules.filter(|rule| rule.inside))
                 && gravest.is_none_or(|(_, other)| rule.severity > other.severity)
             {
                 *gravest = Some((child, rule));

@@ -2,10 +2,14 @@
 //!
 //! A rule is a pure function of a [`Context`]. Adding one is one file and one line in [`RULES`].
 
+mod carried;
+mod certificate;
 mod contract;
 #[cfg(test)]
 mod fixture;
 mod hosts;
+mod likeness;
+mod matrix;
 mod oidc_parameter;
 mod parameter_defaulted;
 mod parameter_empty;
@@ -28,7 +32,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::Timestamp;
 
+pub use certificate::{Expiry, Standing, expiries};
 pub use contract::contract;
+pub use matrix::{Cell, Group, Mark, Matrix, Row, matrix};
 use view::View;
 
 use crate::bundle::Bundle;
@@ -129,6 +135,14 @@ pub const RULES: &[Rule] = &[
     Rule {
         codes: &[Code::StagePlainHttp],
         run: |context| stage_plain_http::find(&View::of(context)),
+    },
+    Rule {
+        codes: &[
+            Code::CertificateExpired,
+            Code::CertificateExpires,
+            Code::CertificateNotYetValid,
+        ],
+        run: carried::find,
     },
 ];
 

@@ -52,7 +52,8 @@ fn finding(
     } else {
         message
     };
-    let mut diagnostic = Diagnostic::new(Code::ParameterDefaulted, message);
+    let diagnostic = Diagnostic::new(Code::ParameterDefaulted, message);
+    let mut diagnostic = View::about(diagnostic, name, relying.iter().map(|stage| &stage.name));
     for stage in relying {
         let text = match &parameter.default {
             Some(default) if !parameter.secret => format!("uses `{default}`"),

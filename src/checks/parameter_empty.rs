@@ -19,9 +19,13 @@ pub(super) fn find(view: &View<'_>) -> Vec<Diagnostic> {
     }
     let finding = |((name, value, place), stages): ((&_, &_, _), Vec<_>)| {
         let first = stages[0];
-        let message = format!("`{name}` is empty in {}", listed(stages));
+        let message = format!("`{name}` is empty in {}", listed(stages.iter().copied()));
         view.at_value(
-            Diagnostic::new(Code::ParameterEmpty, message),
+            View::about(
+                Diagnostic::new(Code::ParameterEmpty, message),
+                name,
+                stages.iter().copied(),
+            ),
             first,
             value,
             place,

@@ -41,7 +41,8 @@ fn finding(
 ) -> Diagnostic {
     let name = &parameter.name;
     let names = listed(stages.iter().map(|stage| &stage.name));
-    let mut diagnostic = Diagnostic::new(Code::ParameterMissing, format!("`{name}` has no value in {names}"));
+    let diagnostic = Diagnostic::new(Code::ParameterMissing, format!("`{name}` has no value in {names}"));
+    let mut diagnostic = View::about(diagnostic, name, stages.iter().map(|stage| &stage.name));
     let place = view.first_use(parameter);
     let asked = parameter.used.first().filter(|_| place.is_none());
     if let Some(place) = place {

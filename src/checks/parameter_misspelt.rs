@@ -55,13 +55,14 @@ pub(super) fn find(view: &View<'_>) -> Vec<Diagnostic> {
             };
             let message = format!(
                 "`{given}` of {} {why} `{wanted}`, which has no value there",
-                listed(stages)
+                listed(stages.iter().copied())
             );
             let place_name = match &value.origin {
                 Origin::File(span) => span.source.path().to_string(),
                 Origin::Source(source) => source.clone(),
             };
             let diagnostic = Diagnostic::new(Code::ParameterMisspelt, message);
+            let diagnostic = View::about(diagnostic, wanted, stages.iter().copied());
             let diagnostic = view.at_value(diagnostic, &stage.name, value, place, &label);
             Some(diagnostic.help(format!("rename `{given}` to `{wanted}` in `{place_name}`")))
         })

@@ -37,8 +37,12 @@ pub(super) fn find(view: &View<'_>) -> Vec<Diagnostic> {
         .map(|((parameter, value, place, mismatch), stages)| {
             let first = stages[0];
             let (name, expected, because) = (&parameter.name, mismatch.expected, &mismatch.because);
-            let message = format!("`{name}` of {} should be {expected}: {because}", listed(stages));
-            let mut diagnostic = Diagnostic::new(Code::ParameterType, message);
+            let message = format!(
+                "`{name}` of {} should be {expected}: {because}",
+                listed(stages.iter().copied())
+            );
+            let diagnostic = Diagnostic::new(Code::ParameterType, message);
+            let mut diagnostic = View::about(diagnostic, name, stages.iter().copied());
             diagnostic.severity = severity(view, parameter, &mismatch);
             diagnostic = view.at_value(diagnostic, first, value, place, "");
             if parameter.kind == ParameterType::PasswordHash {

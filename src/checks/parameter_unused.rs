@@ -17,8 +17,9 @@ pub(super) fn find(view: &View<'_>) -> Vec<Diagnostic> {
             }
         }
     }
-    let finding = |((name, place), _): ((&_, _), Vec<_>)| {
-        Diagnostic::new(Code::ParameterUnused, format!("nothing asks for `{name}`"))
+    let finding = |((name, place), stages): ((&_, _), Vec<_>)| {
+        let diagnostic = Diagnostic::new(Code::ParameterUnused, format!("nothing asks for `{name}`"));
+        View::about(diagnostic, name, stages)
             .at(place, "a value without a placeholder")
             .help("take the line out, or write the placeholder into the configuration")
     };

@@ -86,7 +86,12 @@ fn finding(
             format!("`{name}` stands in `{file}` and in `{winner}`, which wins in {names}")
         }
     };
-    let mut diagnostic = Diagnostic::new(Code::SecretInValues, message).at(place, "it stands here");
+    let diagnostic = View::about(
+        Diagnostic::new(Code::SecretInValues, message),
+        name,
+        stages.iter().copied(),
+    );
+    let mut diagnostic = diagnostic.at(place, "it stands here");
     if matches!(reason, Reason::Name | Reason::Encrypted | Reason::TwoOrigins) {
         diagnostic.severity = Severity::Warning;
     }

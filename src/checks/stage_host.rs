@@ -37,12 +37,12 @@ pub(super) fn find(view: &View<'_>) -> Vec<Diagnostic> {
     findings
         .map(|((name, value, place, host, owner), stages)| {
             let first = stages[0];
-            let (of, host, other) = (listed(stages), &host.name, owner.stage);
+            let (of, host, other) = (listed(stages.iter().copied()), &host.name, owner.stage);
             let message = match owner.evidence {
                 Some(_) => format!("`{name}` of {of} names `{host}`, which is `{other}`'s host"),
                 None => format!("`{name}` of {of} names `{host}`, which has `{other}`'s name in it"),
             };
-            let mut diagnostic = Diagnostic::new(Code::StageHost, message);
+            let mut diagnostic = View::about(Diagnostic::new(Code::StageHost, message), name, stages.iter().copied());
             let doubtful = owner.evidence.is_none() || is_contested(view, first, owner, name, host);
             if doubtful || view.rank(first) == Rank::First {
                 diagnostic.severity = Severity::Warning;

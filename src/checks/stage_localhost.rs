@@ -32,8 +32,12 @@ pub(super) fn find(view: &View<'_>) -> Vec<Diagnostic> {
     }
     let finding = |((name, value, place, severity), stages): ((&_, &_, _, _), Vec<_>)| {
         let first = stages[0];
-        let message = format!("`{name}` of {} names the local machine", listed(stages));
-        let mut diagnostic = Diagnostic::new(Code::StageLocalhost, message);
+        let message = format!("`{name}` of {} names the local machine", listed(stages.iter().copied()));
+        let mut diagnostic = View::about(
+            Diagnostic::new(Code::StageLocalhost, message),
+            name,
+            stages.iter().copied(),
+        );
         diagnostic.severity = severity;
         view.at_value(
             diagnostic,

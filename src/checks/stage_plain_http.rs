@@ -44,8 +44,12 @@ pub(super) fn find(view: &View<'_>) -> Vec<Diagnostic> {
     }
     let finding = |((name, value, place, severity), stages): ((&_, &_, _, _), Vec<_>)| {
         let first = stages[0];
-        let message = format!("`{name}` of {} is an `http://` address", listed(stages));
-        let mut diagnostic = Diagnostic::new(Code::StagePlainHttp, message);
+        let message = format!("`{name}` of {} is an `http://` address", listed(stages.iter().copied()));
+        let mut diagnostic = View::about(
+            Diagnostic::new(Code::StagePlainHttp, message),
+            name,
+            stages.iter().copied(),
+        );
         diagnostic.severity = severity;
         view.at_value(
             diagnostic,

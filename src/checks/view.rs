@@ -158,6 +158,17 @@ impl<'a> View<'a> {
         }
     }
 
+    /// A diagnostic about what these stages give a parameter.
+    pub(super) fn about<'n>(
+        diagnostic: Diagnostic,
+        name: &ParameterName,
+        stages: impl IntoIterator<Item = &'n StageName>,
+    ) -> Diagnostic {
+        stages
+            .into_iter()
+            .fold(diagnostic, |diagnostic, stage| diagnostic.about(stage, name))
+    }
+
     /// The first place that asks for a parameter, in the bundle's text; withheld where a secret has its default there.
     pub(super) fn first_use(&self, parameter: &ContractParameter) -> Option<Span> {
         let bundle = self.bundle?;

@@ -85,6 +85,14 @@ codes! {
     StageLocalhost "stage-localhost" Warning "a stage's value names the local machine";
     StagePlainHttp "stage-plain-http" Warning "a stage's value is an `http://` address";
     OidcParameter "oidc-parameter" Error "`[oidc]` names a parameter that the configuration does not ask for";
+    CertificateExpired "certificate-expired" Error "a certificate in a value or in the bundle is no longer valid";
+    CertificateExpires "certificate-expires" Warning "a certificate in a value or in the bundle is valid for a few days only";
+    CertificateNotYetValid "certificate-not-yet-valid" Error "a certificate in a value or in the bundle is not valid yet";
+    KeyWeak "key-weak" Warning "a key or a signature that is too weak to rely on";
+    KeyMismatch "key-mismatch" Error "a private key that does not belong to the certificate beside it";
+    KeyShared "key-shared" Error "two stages have one private key";
+    SecretShared "secret-shared" Warning "two stages have one secret";
+    StageExampleDomain "stage-example-domain" Warning "a stage's value names a host that is only an example";
     SecretsUnreadable "secrets-unreadable" Error "a secret source can't be read";
     SecretsUnreachable "secrets-unreachable" Error "a secret source does not answer";
     SecretsName "secrets-name" Warning "a secret source holds a name that can't be a parameter's";

@@ -23,6 +23,17 @@ pub struct Diagnostic {
     pub labels: Vec<Label>,
     /// Mends, the best first; a command that can be run where there is one.
     pub help: Vec<String>,
+    /// Which stages' values it is about; empty when it is about something else.
+    pub about: Vec<About>,
+}
+
+/// What one stage gives one parameter, or fails to give.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct About {
+    /// The stage's name.
+    pub stage: String,
+    /// The parameter's.
+    pub parameter: String,
 }
 
 /// A place in a source, with a few words on what stands there.
@@ -43,7 +54,18 @@ impl Diagnostic {
             message: message.into(),
             labels: Vec::new(),
             help: Vec::new(),
+            about: Vec::new(),
         }
+    }
+
+    /// Adds a stage's value that it is about.
+    #[must_use]
+    pub fn about(mut self, stage: impl ToString, parameter: impl ToString) -> Self {
+        self.about.push(About {
+            stage: stage.to_string(),
+            parameter: parameter.to_string(),
+        });
+        self
     }
 
     /// Adds a place; the first one added is the primary one.

@@ -7,6 +7,7 @@ mod env_value;
 mod fingerprint;
 mod inference;
 mod likely_secret;
+pub mod material;
 mod redact;
 mod stage;
 mod types;

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use super::placeholder::{Found, Grammar};
 use super::problem::Problem;
+use super::scalar::Style;
 use crate::diagnostic::Code;
 use crate::profile::ParameterName;
 
@@ -18,8 +19,10 @@ pub(super) const NO_NODE: u32 = u32::MAX;
 /// Where in its file a placeholder stands; decides how a value is written there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Placement {
-    /// Between tags, or anywhere in a file that is not XML.
+    /// Between tags, or anywhere in a file without a tree.
     Text,
+    /// In a scalar of JSON, YAML or TOML.
+    Scalar(Style),
     /// In a CDATA section.
     Cdata,
     /// In an attribute's value.

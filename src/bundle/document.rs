@@ -1,4 +1,7 @@
-//! One XML file as an arena: elements in document order, as byte ranges of the text. No text is copied.
+//! One file as an arena: elements in document order, as byte ranges of the text. No text is copied.
+//!
+//! Members of JSON, YAML and TOML are elements, too; an array is its items, each an element of the array's name. (TOML
+//! may write a table in pieces: there an element's descendants stand together in the arena, not always in the text.)
 
 use std::collections::HashMap;
 use std::hash::BuildHasher as _;
@@ -9,6 +12,18 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 /// No element, no path.
 pub(super) const NONE: u32 = u32::MAX;
 
+/// How a file's scalars are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Syntax {
+    #[default]
+    Xml,
+    Json,
+    Yaml,
+    Toml,
+    /// Lines of text, of which only the placeholders are understood.
+    Lines,
+}
+
 /// One element. Its descendants are the elements `index + 1 .. subtree_end`.
 #[derive(Clone, Copy)]
 pub(super) struct Element {
@@ -16,13 +31,13 @@ pub(super) struct Element {
     pub path: u32,
     pub parent: u32,
     pub subtree_end: u32,
-    /// `<` of the start tag.
+    /// `<` of the start tag; a member's key; an array item's value.
     pub start: u32,
-    /// After `>` of the start tag; of `<a/>` the end of the tag.
+    /// After `>` of the start tag; of `<a/>` the end of the tag. Within the quotes of a string, if it has any.
     pub content_start: u32,
     /// `<` of the end tag; of `<a/>` the end of the tag.
     pub content_end: u32,
-    /// After `>` of the end tag.
+    /// After `>` of the end tag, after the value.
     pub end: u32,
     pub flags: u32,
 }
@@ -40,6 +55,12 @@ impl Element {
     pub(super) const VISITED: u32 = 1 << 4;
     /// It has an attribute that declares no namespace.
     pub(super) const ATTRIBUTES: u32 = 1 << 5;
+    /// It is an item of an array.
+    pub(super) const ITEM: u32 = 1 << 6;
+    /// `null`, `{}` or `[]`: its text is empty, whatever is written.
+    pub(super) const EMPTY: u32 = 1 << 7;
+    /// It stands for an array without items.
+    pub(super) const EMPTY_LIST: u32 = 1 << 8;
 
     pub(super) fn has(&self, flag: u32) -> bool {
         self.flags & flag != 0
@@ -54,9 +75,10 @@ impl Element {
     }
 }
 
-/// A file's elements. The first one is the root.
+/// A file's elements. The first one is a root; YAML may have several.
 #[derive(Default)]
 pub(super) struct Document {
+    pub syntax: Syntax,
     pub elements: Vec<Element>,
     pub paths: Paths,
     /// Elements with [`Element::REPEATS`], in document order.
@@ -65,6 +87,8 @@ pub(super) struct Document {
     pub grouped: Vec<u32>,
     /// Where each path's group begins in `grouped`; one more than there are paths.
     pub group_starts: Vec<u32>,
+    /// The leaves by their place in the text, where that is not their order here.
+    pub by_place: Option<Vec<u32>>,
     /// The file is not well-formed: the last elements are cut off.
     pub broken: bool,
 }
@@ -80,6 +104,29 @@ impl Document {
             elements: &self.elements,
             next: parent.saturating_add(1),
             end,
+        }
+    }
+
+    /// The roots, from the top.
+    pub(super) fn roots(&self) -> Children<'_> {
+        Children {
+            elements: &self.elements,
+            next: 0,
+            end: self.elements.len() as u32,
+        }
+    }
+
+    /// The last leaf that begins at or before a byte.
+    pub(super) fn leaf_before(&self, offset: usize) -> Option<u32> {
+        let starts = |index: &u32| self.elements[*index as usize].start as usize <= offset;
+        match &self.by_place {
+            Some(leaves) => leaves[..leaves.partition_point(starts)].last().copied(),
+            None => {
+                let after = self
+                    .elements
+                    .partition_point(|element| element.start as usize <= offset);
+                after.checked_sub(1).map(|index| index as u32)
+            }
         }
     }
 

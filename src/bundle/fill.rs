@@ -1,9 +1,9 @@
 //! What the server would see once a stage's values are in: the files with each placeholder replaced.
 //!
 //! Whether a server escapes a value that goes into XML is documented nowhere. It is escaped here: in text and attributes
-//! `&`, `<`, `>` and quotes, in CDATA the section's end, in a JSON string what JSON escapes. So a value is always the
-//! same text after parsing, and no value can add elements. A default is written into the file by its author and stays
-//! as it stands.
+//! `&`, `<`, `>` and quotes, in CDATA the section's end, in strings of JSON, YAML and TOML what these escape. So a value
+//! is always the same text after parsing, and no value can add elements; but for one that stands bare in JSON or TOML,
+//! which is more than a text there. A default is written into the file by its author and stays as it stands.
 //!
 //! Values may be secrets: a finding in a filled file points at the placeholder in the parameterized one, and tells no
 //! text of the filled one.
@@ -21,6 +21,8 @@ use super::text::{escape, escape_cdata, unwritable};
 use super::{Bundle, Tree, read};
 use crate::diagnostic::{Code, Diagnostic, Severity, Source};
 use crate::profile::{Format, ParameterName};
+
+mod requote;
 
 /// A bundle with values in it. It may hold secrets, so `Debug` shows nothing.
 pub struct Filled {
@@ -55,6 +57,7 @@ impl Bundle {
     pub fn fill<'v>(&self, lookup: &dyn Fn(&ParameterName) -> Option<&'v str>) -> Result<Filled, Vec<Diagnostic>> {
         let mut diagnostics = Vec::new();
         let mut edits: Vec<Vec<Edit<'_>>> = self.files().iter().map(|_| Vec::new()).collect();
+        let mut scalars = requote::Scalars::new();
         for (name, uses) in &self.parameters {
             let value = lookup(name);
             if value.is_none() && uses.iter().any(|place| place.default.is_none()) {
@@ -72,6 +75,13 @@ impl Bundle {
             }
             for place in uses {
                 let text = match value {
+                    Some(value) if matches!(place.placement, Placement::Scalar(_)) => {
+                        scalars
+                            .entry((place.file, place.node))
+                            .or_default()
+                            .push((place, value));
+                        continue;
+                    }
                     Some(value) => self.written(place, value),
                     None => Cow::Borrowed(self.default_as_written(place)),
                 };
@@ -84,6 +94,7 @@ impl Bundle {
         if !diagnostics.is_empty() {
             return Err(diagnostics);
         }
+        self.fill_scalars(scalars, &mut edits);
         let filled: Vec<_> = self
             .files()
             .iter()
@@ -109,32 +120,13 @@ impl Bundle {
             .unwrap_or_default()
     }
 
-    /// A value as it must be written at a place.
+    /// A value as it must be written at a place of XML or of a file without a tree.
     fn written<'v>(&self, place: &Use, value: &'v str) -> Cow<'v, str> {
         match (self.profile.format, place.placement) {
             (Format::Xml, Placement::Cdata) => escape_cdata(value),
             (Format::Xml, _) => escape(value),
-            (Format::Json, _) if self.in_json_string(place) => escape_json(value),
             (Format::Json | Format::Text, _) => Cow::Borrowed(value),
         }
-    }
-
-    /// Whether a string of JSON is open before a place. Strings don't go over lines.
-    fn in_json_string(&self, place: &Use) -> bool {
-        let text = self.files()[place.file as usize].text();
-        let before = text.get(..place.bytes().start).unwrap_or_default();
-        let line = before.rfind('\n').map_or(before, |newline| &before[newline..]);
-        let mut open = false;
-        let mut escaped = false;
-        for byte in line.bytes() {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' if open => escaped = true,
-                b'"' => open = !open,
-                _ => {}
-            }
-        }
-        open
     }
 
     fn read_filled(&self, filled: Vec<FilledFile>) -> Result<Filled, Vec<Diagnostic>> {
@@ -142,8 +134,7 @@ impl Bundle {
             .iter()
             .map(|file| Source::new(file.path.clone(), file.text.as_str()))
             .collect();
-        let texts: Vec<_> = files.iter().map(Source::text).collect();
-        let mut reading = read::read_filled(&texts, &self.profile);
+        let mut reading = read::read_filled(&files, &self.profile);
         let (tree, merged) = Tree::merge(files, reading.documents, &self.profile);
         reading.problems.extend(merged);
         reading.problems.sort_by_key(Problem::order);
@@ -161,18 +152,20 @@ impl Bundle {
             .into_iter()
             .map(|(code, places)| self.filled_invalid(code, places))
             .collect();
-        let invalid_json = self.invalid_json(&filled);
-        if diagnostics.is_empty() && invalid_json.is_empty() {
+        if diagnostics.is_empty() {
             Ok(Filled { tree })
         } else {
-            Err(diagnostics.into_iter().chain(invalid_json).collect())
+            Err(diagnostics)
         }
     }
 
     /// What is wrong before anything is filled in.
     fn known_problems(&self) -> BTreeSet<(Code, Vec<(usize, usize)>)> {
-        let texts: Vec<_> = self.files().iter().map(Source::text).collect();
-        let reading = read::read_filled(&texts, &self.profile);
+        let reading = match self.profile.format {
+            Format::Xml => read::read_filled(self.files(), &self.profile),
+            // With placeholders: one may stand where the syntax wants a value.
+            Format::Json | Format::Text => read::read(self.files(), &self.profile),
+        };
         let (_, merged) = Tree::merge(self.files().to_vec(), reading.documents, &self.profile);
         reading
             .problems
@@ -186,44 +179,17 @@ impl Bundle {
     }
 
     fn filled_invalid(&self, code: Code, places: Vec<(usize, Range<usize>)>) -> Diagnostic {
-        let message = format!("once the values are filled in, {}", code.summary());
+        let what = match code {
+            Code::JsonMalformed => "the file is not JSON",
+            Code::YamlMalformed => "the file is not YAML",
+            Code::TomlMalformed => "the file is not TOML",
+            code => code.summary(),
+        };
+        let message = format!("once the values are filled in, {what}");
         places.into_iter().zip(["here", "and here"]).fold(
             Diagnostic::new(Code::FilledInvalid, message),
             |diagnostic, ((file, range), text)| diagnostic.at(self.files()[file].span(range), text),
         )
-    }
-
-    /// Files that are no JSON whatever the values are: `0` fits inside a string and where a value belongs.
-    pub(super) fn malformed_json(&self) -> Vec<Diagnostic> {
-        if self.profile.format != Format::Json {
-            return Vec::new();
-        }
-        let found = self.fill(&|_| Some("0")).err().unwrap_or_default().into_iter();
-        found
-            .map(|mut found| {
-                found.code = Code::JsonMalformed;
-                found.severity = Code::JsonMalformed.severity();
-                "the file is not JSON, whatever the values are".clone_into(&mut found.message);
-                found
-            })
-            .collect()
-    }
-
-    /// JSON is first whole when it is filled.
-    fn invalid_json(&self, filled: &[FilledFile]) -> Vec<Diagnostic> {
-        if self.profile.format != Format::Json {
-            return Vec::new();
-        }
-        filled
-            .iter()
-            .enumerate()
-            .filter_map(|(file, text)| {
-                let error = serde_json::from_str::<serde::de::IgnoredAny>(&text.text).err()?;
-                let at = text.before(&text.offset(error.line(), error.column()));
-                let message = "once the values are filled in, the file is not JSON";
-                Some(Diagnostic::new(Code::FilledInvalid, message).at(self.files()[file].span(at), "up to here it is"))
-            })
-            .collect()
     }
 }
 
@@ -238,13 +204,6 @@ fn places_before(problem: &Problem, filled: &[FilledFile]) -> Vec<(usize, Range<
 
 fn key((code, places): &(Code, Vec<(usize, Range<usize>)>)) -> (Code, Vec<(usize, usize)>) {
     (*code, places.iter().map(|(file, range)| (*file, range.start)).collect())
-}
-
-fn escape_json(value: &str) -> Cow<'_, str> {
-    match serde_json::to_string(value) {
-        Ok(quoted) => Cow::Owned(quoted[1..quoted.len() - 1].to_owned()),
-        Err(_) => Cow::Borrowed(value),
-    }
 }
 
 /// A placeholder's bytes and what takes their place.
@@ -300,20 +259,6 @@ impl FilledFile {
         } else {
             at - filled.end + source.end
         }
-    }
-
-    /// The character after a line and column, both from 1 and in bytes.
-    fn offset(&self, line: usize, column: usize) -> Range<usize> {
-        let start = match line {
-            0 | 1 => 0,
-            line => memchr::memchr_iter(b'\n', self.text.as_bytes())
-                .nth(line - 2)
-                .map_or(self.text.len(), |newline| newline + 1),
-        };
-        let at = (start + column).min(self.text.len());
-        let at = (0..=at).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0);
-        let length = self.text[at..].chars().next().map_or(0, char::len_utf8);
-        at..at + length
     }
 }
 

@@ -5,12 +5,13 @@
 //! (a file exported by the server repeats nothing else) and that is said once a path.
 
 use std::borrow::Cow;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher as _;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::document::Element;
+use super::document::{Element, Syntax};
 use super::problem::Problem;
 use super::tree::{NodeId, Tree};
 use crate::diagnostic::Code;
@@ -40,7 +41,9 @@ pub(super) fn merge(tree: &mut Tree, profile: &ServerProfile) -> Vec<Problem> {
                 file: file as u32,
                 index,
             };
-            if merger.tree.accepted[file] && !merger.tree.element(id).has(Element::VISITED) {
+            if merger.tree.documents[file].syntax != Syntax::Xml {
+                merger.entries_twice(id);
+            } else if merger.tree.accepted[file] && !merger.tree.element(id).has(Element::VISITED) {
                 merger.queue.push(id);
                 merger.work_off();
             }
@@ -87,6 +90,10 @@ struct Merger<'t> {
 impl Merger<'_> {
     fn roots(&mut self, shape: Option<&XmlShape>) {
         for file in 0..self.tree.files.len() {
+            if self.tree.documents[file].broken {
+                self.tree.accepted[file] = false;
+                continue;
+            }
             if self.tree.documents[file].elements.is_empty() {
                 continue;
             }
@@ -94,12 +101,10 @@ impl Merger<'_> {
                 file: file as u32,
                 index: 0,
             };
-            if self.tree.documents[file].broken {
-                self.tree.accepted[file] = false;
-                continue;
-            }
-            let Some(shape) = shape else {
-                self.tree.roots.push(root);
+            let Some(shape) = shape.filter(|_| self.tree.documents[file].syntax == Syntax::Xml) else {
+                let roots = self.tree.documents[file].roots();
+                let file = file as u32;
+                self.tree.roots.extend(roots.map(|index| NodeId { file, index }));
                 continue;
             };
             if let Some(problem) = wrong_root(self.tree, root, shape) {
@@ -111,7 +116,41 @@ impl Merger<'_> {
                 self.tree.roots.push(root);
             }
         }
-        self.queue.extend(self.tree.roots.iter().copied());
+        let merged = self
+            .tree
+            .roots
+            .iter()
+            .filter(|root| self.tree.syntax(**root) == Syntax::Xml);
+        self.queue.extend(merged.copied());
+    }
+
+    /// Files that are trees of their own are not merged; but an array's entries must differ in their keys where the
+    /// profile knows these.
+    fn entries_twice(&mut self, parent: NodeId) {
+        let file = parent.file;
+        let mut seen: HashMap<(u32, String), NodeId> = HashMap::new();
+        let mut found = Vec::new();
+        for index in self.tree.documents[file as usize].children(parent.index) {
+            let id = NodeId { file, index };
+            let path = self.tree.element(id).path;
+            if !self.tree.rules[path as usize].listed {
+                continue;
+            }
+            let key = self.node(id).and_then(|node| node.key()).map(Cow::into_owned);
+            let Some(key) = key else { continue };
+            match seen.entry((path, key)) {
+                Entry::Occupied(first) => found.push((*first.get(), id)),
+                Entry::Vacant(entry) => {
+                    entry.insert(id);
+                }
+            }
+        }
+        for (first, second) in found {
+            let path = self.node(second).map(|node| node.path()).unwrap_or_default();
+            let problem = Problem::new(Code::DuplicateKey, format!("`{path}` stands twice"));
+            let problem = self.places(problem, second, "again here", first, "first here");
+            self.tell(problem.help("remove one of them, or give it another key"));
+        }
     }
 
     fn work_off(&mut self) {
@@ -361,7 +400,7 @@ fn identity(tree: &Tree, id: NodeId) -> Identity<'_> {
             return Identity::Key(key);
         }
     }
-    if tree.is_leaf(id) && (rule.leaf_list || (tree.is_repeated(id) && !rule.known_single)) {
+    if tree.is_leaf_list(id) {
         Identity::Value(tree.value(id))
     } else {
         Identity::Name

@@ -11,14 +11,16 @@ mod collect;
 mod diff;
 mod document;
 mod fill;
-mod json;
 mod malformed;
 mod merge;
 mod node;
 mod placeholder;
 mod problem;
 mod read;
+mod roots;
 mod rules;
+mod scalar;
+mod structured;
 mod template;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -30,10 +32,14 @@ pub use change::{Change, ChangeKind, Impact, Subject};
 pub use collect::Use;
 pub use diff::diff;
 pub use fill::Filled;
-pub use json::JsonString;
 pub use node::Node;
+pub use roots::pair_roots;
 pub use template::Template;
 pub use tree::Tree;
+
+use collect::Placement;
+use document::Syntax;
+use scalar::Style;
 
 use crate::diagnostic::{Diagnostic, Source, Span};
 use crate::profile::{Format, ParameterName, ServerProfile};
@@ -49,19 +55,17 @@ impl Bundle {
     /// Reads the files as the profile says. Everything that is wrong is reported, file by file from the top; what can
     /// be understood in spite of it is in the bundle.
     pub fn read(files: Vec<Source>, profile: &ServerProfile) -> (Self, Vec<Diagnostic>) {
-        let texts: Vec<_> = files.iter().map(Source::text).collect();
-        let mut reading = read::read(&texts, profile);
+        let mut reading = read::read(&files, profile);
         let (tree, merged) = Tree::merge(files, reading.documents, profile);
         reading.problems.extend(merged);
         reading.problems.sort_by_key(problem::Problem::order);
         let problems = reading.problems.into_iter();
-        let mut diagnostics: Vec<_> = problems.map(|problem| problem.into_diagnostic(tree.files())).collect();
+        let diagnostics = problems.map(|problem| problem.into_diagnostic(tree.files())).collect();
         let bundle = Self {
             tree,
             profile: profile.clone(),
             parameters: reading.parameters,
         };
-        diagnostics.extend(bundle.malformed_json());
         (bundle, diagnostics)
     }
 
@@ -108,14 +112,6 @@ impl Bundle {
         self.node(place).map(|node| node.path()).unwrap_or_default()
     }
 
-    /// The strings of a JSON file with their paths; none where the format is another.
-    pub fn json_strings(&self, file: usize) -> Vec<JsonString<'_>> {
-        match (self.profile.format, self.files().get(file)) {
-            (Format::Json, Some(source)) => json::strings(source.text()),
-            _ => Vec::new(),
-        }
-    }
-
     /// How the server's placeholder for a parameter is written.
     pub fn placeholder(&self, name: &str) -> String {
         let syntax = &self.profile.placeholder;
@@ -133,15 +129,21 @@ impl Bundle {
             done = place.end;
         }
         literal.push_str(&text[done..content.end]);
-        text::decode_content(&literal).into_owned()
+        match self.tree.document(node.file()).map(|document| document.syntax) {
+            Some(Syntax::Xml) | None => text::decode_content(&literal).into_owned(),
+            Some(syntax) => Style::of(syntax, text, &content).decode(&literal).into_owned(),
+        }
     }
 
     /// A placeholder's default, as the text that the server would see.
     pub fn default(&self, place: &Use) -> Option<Cow<'_, str>> {
         let range = place.default_bytes()?;
         let written = self.files()[place.file as usize].text().get(range)?;
-        Some(match self.profile.format {
-            Format::Xml if place.placement != collect::Placement::Cdata => text::decode_content(written),
+        Some(match (self.profile.format, place.placement) {
+            (Format::Xml, Placement::Cdata) => Cow::Borrowed(written),
+            (Format::Xml, _) => text::decode_content(written),
+            (_, Placement::Scalar(Style::YamlBlock)) => Cow::Borrowed(written),
+            (_, Placement::Scalar(style)) => style.decode(written),
             _ => Cow::Borrowed(written),
         })
     }

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::document::{Element, NONE};
-use super::text::{decode_content, trimmed};
+use super::document::{Element, NONE, Syntax};
+use super::scalar;
+use super::text::trimmed;
 use super::tree::{NodeId, Tree};
 use crate::diagnostic::{Source, Span};
 
@@ -99,7 +100,7 @@ impl<'t> Node<'t> {
     /// Its text as a parser gives it, placeholders unfilled; empty when it has children.
     pub fn text(&self) -> Cow<'t, str> {
         if self.tree.is_leaf(self.id) {
-            decode_content(self.written())
+            self.tree.text(self.id)
         } else {
             Cow::Borrowed("")
         }
@@ -124,7 +125,7 @@ impl<'t> Node<'t> {
         self.element().content()
     }
 
-    /// Whether its own text holds a placeholder.
+    /// Whether its value is not known from its own text: it holds a placeholder, or is an alias of YAML (`*name`).
     pub fn has_placeholder(&self) -> bool {
         self.element().has(Element::PLACEHOLDER)
     }
@@ -161,8 +162,7 @@ impl<'t> Node<'t> {
 
     /// Whether it is one of many values of a leaf-list.
     pub fn is_leaf_list(&self) -> bool {
-        let rule = &self.tree.rules[self.element().path as usize];
-        self.is_leaf() && (rule.leaf_list || (self.tree.is_repeated(self.id) && !rule.known_single))
+        self.is_leaf() && self.tree.is_leaf_list(self.id)
     }
 
     /// Local names from just below the root to the element.
@@ -185,17 +185,41 @@ impl<'t> Node<'t> {
         self.key_leaf().map(|leaf| leaf.value())
     }
 
-    /// The element path with keys: `/profiles/profile[token-service]/settings`.
+    /// The root that it lies in.
+    pub fn root(&self) -> Self {
+        let mut root = *self;
+        while let Some(parent) = root.parent() {
+            root = parent;
+        }
+        root
+    }
+
+    /// What tells its root from others: the root's key (a realm's name), else the file. None where there is one root
+    /// for all files.
+    pub fn root_name(&self) -> Option<Cow<'t, str>> {
+        let root = self.root();
+        match self.tree.syntax(root.id) {
+            Syntax::Xml => None,
+            _ => Some(root.key().unwrap_or(Cow::Borrowed(root.source().path().as_str()))),
+        }
+    }
+
+    /// The element path with keys: `/profiles/profile[token-service]/settings`, and with the root's name where roots
+    /// have one: `/realm[shop]/clients[web]/secret`.
     pub fn path(&self) -> String {
         let mut steps = Vec::new();
         let mut current = Some(*self);
         while let Some(node) = current {
             current = node.parent();
-            // The root is the same for everything, so it is not said.
-            if current.is_some() {
+            let name = match current {
+                Some(_) => Some(node.name()),
+                // A root without a key is the same for everything (or its file says it), so it is not said.
+                None => node.key_leaf().map(|leaf| leaf.name()),
+            };
+            if let Some(name) = name {
                 steps.push(match node.key() {
-                    Some(key) => format!("/{}[{key}]", node.name()),
-                    None => format!("/{}", node.name()),
+                    Some(key) => format!("/{name}[{key}]"),
+                    None => format!("/{name}"),
                 });
             }
         }
@@ -231,11 +255,23 @@ impl<'t> Node<'t> {
         }
     }
 
-    /// Its start tag.
+    /// Its start tag; a member's key; of an array's item the beginning.
     pub fn tag_span(&self) -> Span {
         let element = self.element();
-        self.source()
-            .span(element.start as usize..element.content_start as usize)
+        let start = element.start as usize;
+        let end = match self.tree.syntax(self.id) {
+            Syntax::Xml => element.content_start as usize,
+            syntax if element.has(Element::ITEM) && !element.has(Element::EMPTY_LIST) || element.parent == NONE => {
+                scalar::beginning(syntax, self.source().text(), element.range())
+            }
+            syntax => scalar::key_end(syntax, self.source().text(), element.range()),
+        };
+        self.source().span(start..end)
+    }
+
+    /// Whether it stands for an array without items: of its name there is no other element beside it.
+    pub fn is_empty_list(&self) -> bool {
+        self.element().has(Element::EMPTY_LIST)
     }
 
     /// The file.

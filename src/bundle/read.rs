@@ -6,11 +6,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::collect::{Collected, Collector, NO_NODE, Placement, Use};
-use super::document::Document;
+use super::document::{Document, Syntax};
 use super::placeholder::{BadPattern, Grammar};
 use super::problem::Problem;
+use super::structured::{self, RootArray};
 use super::xml;
-use crate::diagnostic::Code;
+use crate::diagnostic::{Code, Source};
 use crate::profile::{Format, ParameterName, ServerProfile};
 
 /// Below this, threads cost more than they bring.
@@ -25,18 +26,18 @@ pub(super) struct Reading {
     pub problems: Vec<Problem>,
 }
 
-/// Reads texts as a profile says.
-pub(super) fn read(texts: &[&str], profile: &ServerProfile) -> Reading {
+/// Reads files as a profile says.
+pub(super) fn read(files: &[Source], profile: &ServerProfile) -> Reading {
     let (grammar, bad) = Grammar::new(&profile.placeholder);
-    read_with(texts, profile, &grammar, bad)
+    read_with(files, profile, &grammar, bad)
 }
 
-/// Reads texts in which nothing is a placeholder any more.
-pub(super) fn read_filled(texts: &[&str], profile: &ServerProfile) -> Reading {
-    read_with(texts, profile, &Grammar::none(), Vec::new())
+/// Reads files in which nothing is a placeholder any more.
+pub(super) fn read_filled(files: &[Source], profile: &ServerProfile) -> Reading {
+    read_with(files, profile, &Grammar::none(), Vec::new())
 }
 
-fn read_with(texts: &[&str], profile: &ServerProfile, grammar: &Grammar, bad: Vec<BadPattern>) -> Reading {
+fn read_with(files: &[Source], profile: &ServerProfile, grammar: &Grammar, bad: Vec<BadPattern>) -> Reading {
     let mut problems: Vec<_> = bad
         .into_iter()
         .map(|BadPattern(pattern)| {
@@ -47,10 +48,10 @@ fn read_with(texts: &[&str], profile: &ServerProfile, grammar: &Grammar, bad: Ve
             Problem::new(Code::ProfileInvalid, message)
         })
         .collect();
-    let mut documents = Vec::with_capacity(texts.len());
+    let mut documents = Vec::with_capacity(files.len());
     let mut parameters = Parameters::default();
     let mut mentions = Vec::new();
-    for (file, (document, collected)) in read_files(texts, profile.format, grammar).into_iter().enumerate() {
+    for (file, (document, collected)) in read_files(files, profile, grammar).into_iter().enumerate() {
         documents.push(document);
         parameters.add(collected.parameters);
         problems.extend(collected.problems);
@@ -77,10 +78,23 @@ fn read_with(texts: &[&str], profile: &ServerProfile, grammar: &Grammar, bad: Ve
 }
 
 /// One result a file, in the order of the files.
-fn read_files(texts: &[&str], format: Format, grammar: &Grammar) -> Vec<(Document, Collected)> {
-    let read = |file: usize| match format {
-        Format::Xml => xml::read(texts[file], file, grammar),
-        Format::Json | Format::Text => (Document::default(), read_lines(texts[file], file, grammar)),
+fn read_files(files: &[Source], profile: &ServerProfile, grammar: &Grammar) -> Vec<(Document, Collected)> {
+    let texts: Vec<_> = files.iter().map(Source::text).collect();
+    let root_array = if profile.tree.root_keys.is_empty() {
+        RootArray::Items
+    } else {
+        RootArray::Roots
+    };
+    let read = |file: usize| match syntax(profile.format, &files[file]) {
+        Syntax::Xml => xml::read(texts[file], file, grammar),
+        Syntax::Lines => {
+            let document = Document {
+                syntax: Syntax::Lines,
+                ..Document::default()
+            };
+            (document, read_lines(texts[file], file, grammar))
+        }
+        syntax => structured::read(texts[file], file, grammar, syntax, root_array),
     };
     let total: usize = texts.iter().map(|text| text.len()).sum();
     // More threads than processors: three files of one size on two processors then take one and a half turns, not two.
@@ -109,6 +123,20 @@ fn read_files(texts: &[&str], format: Format, grammar: &Grammar) -> Vec<(Documen
     let mut done = done.into_inner().unwrap_or_default();
     done.sort_by_key(|(file, _)| *file);
     done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// How a file is written.
+fn syntax(format: Format, file: &Source) -> Syntax {
+    match format {
+        Format::Xml => Syntax::Xml,
+        Format::Json => Syntax::Json,
+        Format::Text => match file.path().extension().unwrap_or_default() {
+            "json" => Syntax::Json,
+            "yaml" | "yml" => Syntax::Yaml,
+            "toml" => Syntax::Toml,
+            _ => Syntax::Lines,
+        },
+    }
 }
 
 /// A file without a tree: no placeholder goes over the end of a line.

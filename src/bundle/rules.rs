@@ -8,6 +8,8 @@ use crate::profile::{PathPattern, SecretRule, ServerProfile, TreeShape};
 pub(super) struct PathRule {
     /// Paths of the children that make the key.
     pub keys: Vec<u32>,
+    /// Only the first of them that an entry has is its key.
+    pub one_key: bool,
     /// A rule of `lists` fits: these are entries of a list, whatever children they have.
     pub listed: bool,
     /// Many values are fine.
@@ -37,8 +39,13 @@ pub(super) fn rules(paths: &Paths, profile: &ServerProfile) -> Vec<PathRule> {
         rule.known_single = !rule.leaf_list && single.iter().any(|pattern| names.fit(local, pattern));
         let fits = |secret: &SecretRule| names.fit(local, &secret.path);
         rule.secret = profile.secrets.iter().any(fits) && !names.fit_any(local, &profile.public);
-        let (keys, listed) = keys(shape, local, &names);
+        let (keys, listed) = if paths.list[index].parent == NONE {
+            (&shape.root_keys[..], false)
+        } else {
+            keys(shape, local, &names)
+        };
         rule.listed = listed;
+        rule.one_key = !listed;
         key_names.push(keys);
     }
     add_key_paths(paths, &key_names, &mut rules);
@@ -59,6 +66,7 @@ fn keys<'p>(shape: &'p TreeShape, local: &str, names: &Names<'_>) -> (&'p [Strin
 fn add_key_paths(paths: &Paths, key_names: &[&[String]], rules: &mut [PathRule]) {
     for (index, path) in paths.list.iter().enumerate() {
         if path.parent == NONE {
+            // A root is no child.
             continue;
         }
         let parent = path.parent as usize;

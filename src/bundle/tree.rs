@@ -6,11 +6,12 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::document::{Document, Element, NONE, Paths};
+use super::document::{Document, Element, NONE, Paths, Syntax};
 use super::merge;
 use super::node::Node;
 use super::problem::Problem;
 use super::rules::{self, PathRule};
+use super::scalar;
 use super::text::decode_content;
 use crate::diagnostic::Source;
 use crate::profile::{PathPattern, ServerProfile};
@@ -29,8 +30,8 @@ pub struct Tree {
     pub(super) documents: Vec<Document>,
     pub(super) paths: Paths,
     pub(super) rules: Vec<PathRule>,
-    /// For each file, the file's own number of each path, or [`NONE`].
-    own_paths: Vec<Vec<u32>>,
+    /// For each file, the file's own number (second) of each path (first) that it has; sorted.
+    own_paths: Vec<Vec<(u32, u32)>>,
     /// Elements for which another one stands.
     pub(super) aliases: HashMap<NodeId, NodeId>,
     /// Further occurrences of elements that stand in several places.
@@ -58,10 +59,8 @@ impl Tree {
         let own_paths = own_to_all
             .iter()
             .map(|to_all| {
-                let mut own = vec![NONE; paths.list.len()];
-                for (index, path) in to_all.iter().enumerate() {
-                    own[*path as usize] = index as u32;
-                }
+                let mut own: Vec<_> = (0..).zip(to_all).map(|(own, all)| (*all, own)).collect();
+                own.sort_unstable();
                 own
             })
             .collect();
@@ -108,7 +107,11 @@ impl Tree {
         {
             let from = found.len();
             for path in &paths {
-                let elements = document.of_path(self.own_paths[file][*path as usize]);
+                let own = &self.own_paths[file];
+                let Ok(place) = own.binary_search_by_key(path, |(all, _)| *all) else {
+                    continue;
+                };
+                let elements = document.of_path(own[place].1);
                 found.extend(elements.iter().map(|index| NodeId {
                     file: file as u32,
                     index: *index,
@@ -144,6 +147,13 @@ impl Tree {
         })
     }
 
+    /// Whether a file has elements; a text of lines has none.
+    pub fn has_elements(&self, file: usize) -> bool {
+        self.documents
+            .get(file)
+            .is_some_and(|document| !document.elements.is_empty())
+    }
+
     /// Whether all files are in the tree. If not, nothing can be said of what it lacks.
     pub fn is_complete(&self) -> bool {
         self.accepted.iter().all(|accepted| *accepted)
@@ -152,10 +162,7 @@ impl Tree {
     /// The leaf whose content holds a byte of a file, if it is in a leaf.
     pub fn leaf_at(&self, file: usize, offset: usize) -> Option<Node<'_>> {
         let document = self.documents.get(file)?;
-        let after = document
-            .elements
-            .partition_point(|element| element.start as usize <= offset);
-        let index = after.checked_sub(1)? as u32;
+        let index = document.leaf_before(offset)?;
         let inside = document.elements[index as usize].content().contains(&offset) && document.is_leaf(index);
         if inside { self.at(file as u32, index) } else { None }
     }
@@ -207,14 +214,31 @@ impl Tree {
         std::iter::once(id).chain(further.iter().copied())
     }
 
-    /// The text of a leaf without blanks at the ends, unless they mean something.
+    pub(super) fn document(&self, file: usize) -> Option<&Document> {
+        self.documents.get(file)
+    }
+
+    pub(super) fn syntax(&self, id: NodeId) -> Syntax {
+        self.documents[id.file as usize].syntax
+    }
+
+    /// The text of a leaf as a parser gives it.
+    pub(super) fn text(&self, id: NodeId) -> Cow<'_, str> {
+        let element = self.element(id);
+        if element.has(Element::EMPTY) {
+            return Cow::Borrowed("");
+        }
+        scalar::decode(self.syntax(id), self.files[id.file as usize].text(), element.content())
+    }
+
+    /// The text of a leaf without blanks at the ends, unless they mean something: they do in quotes.
     pub(super) fn value(&self, id: NodeId) -> Cow<'_, str> {
         let element = self.element(id);
+        if self.syntax(id) != Syntax::Xml || self.rules[element.path as usize].preserve_space {
+            return self.text(id);
+        }
         let text = self.files[id.file as usize].text();
         let content = text.get(element.content()).unwrap_or_default();
-        if self.rules[element.path as usize].preserve_space {
-            return decode_content(content);
-        }
         // Trimming first leaves nearly every text borrowed.
         match decode_content(content.trim_ascii()) {
             Cow::Borrowed(text) => Cow::Borrowed(text),
@@ -222,16 +246,38 @@ impl Tree {
         }
     }
 
+    /// Whether it is a value of a leaf-list.
+    pub(super) fn is_leaf_list(&self, id: NodeId) -> bool {
+        let element = self.element(id);
+        if !self.is_leaf(id) {
+            return false;
+        }
+        if self.syntax(id) != Syntax::Xml {
+            return element.has(Element::ITEM) && !element.has(Element::EMPTY_LIST);
+        }
+        let rule = &self.rules[element.path as usize];
+        rule.leaf_list || (self.is_repeated(id) && !rule.known_single)
+    }
+
     /// The leaves that make an element the entry of a list.
     pub(super) fn key_leaves(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
         let document = &self.documents[id.file as usize];
-        let rule = &self.rules[self.element(id).path as usize];
-        rule.keys.iter().filter_map(move |key| {
-            let index = document
-                .children(id.index)
-                .find(|child| document.elements[*child as usize].path == *key)?;
-            Some(NodeId { file: id.file, index })
-        })
+        let element = self.element(id);
+        let rule = &self.rules[element.path as usize];
+        let is_xml = document.syntax == Syntax::Xml;
+        // An object with a member `name` that is in no array is no entry of anything.
+        let is_entry = is_xml || element.has(Element::ITEM) || element.parent == NONE;
+        let keys = if is_entry { &rule.keys[..] } else { &[] };
+        let most = if rule.one_key { 1 } else { usize::MAX };
+        keys.iter()
+            .filter_map(move |key| {
+                let mut children = document.children(id.index);
+                let index = children.find(|child| document.elements[*child as usize].path == *key)?;
+                let fits =
+                    is_xml || (document.is_leaf(index) && !document.elements[index as usize].has(Element::EMPTY));
+                fits.then_some(NodeId { file: id.file, index })
+            })
+            .take(most)
     }
 }
 

@@ -36,6 +36,7 @@ fn dangling(tree: &Tree, rule: &ReferenceRule, assets: &dyn Fn() -> Vec<String>)
         }
         ids.extend(id);
     }
+    ids.extend(rule.built_in.iter().map(|id| Cow::Borrowed(id.as_str())));
     let mut missing: Vec<_> = tree
         .find_any(&rule.used_by)
         .filter(|leaf| leaf.is_leaf() && !leaf.has_placeholder())

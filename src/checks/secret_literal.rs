@@ -47,7 +47,6 @@ pub(super) fn find(bundle: &Bundle, profile: &ServerProfile) -> Vec<Diagnostic> 
     for rule in &profile.secrets {
         finder.at_secret_places(rule);
     }
-    finder.in_json(&profile.secrets);
     finder.by_marks();
     finder.found
 }
@@ -68,6 +67,10 @@ impl Finder<'_> {
                 continue;
             }
             let value = leaf.value();
+            // What an export masks.
+            if value.bytes().all(|byte| byte == b'*') {
+                continue;
+            }
             // An address may be in a secret place because it can hold a password; without one it is an address.
             let address = value.contains("://") || value.starts_with("jdbc:");
             if address && secret_by_pattern(&value).is_none() || value.is_empty() || self.is_public(&leaf) {
@@ -83,31 +86,6 @@ impl Finder<'_> {
         }
     }
 
-    /// JSON has no tree, but its strings have paths. What an export masks (`**********`) is none.
-    fn in_json(&mut self, rules: &[SecretRule]) {
-        let bundle = self.bundle;
-        for (file, source) in bundle.files().iter().enumerate() {
-            let uses = bundle.parameters().values().flatten();
-            let placeholders: BTreeSet<_> = uses
-                .filter(|place| place.file as usize == file)
-                .map(|place| place.bytes().start)
-                .collect();
-            for string in bundle.json_strings(file) {
-                let value = source.text().get(string.range.clone()).unwrap_or_default().trim();
-                let rule = rules.iter().find(|rule| rule.path.matches(&string.path));
-                let (Some(rule), false) = (rule, value.is_empty()) else {
-                    continue;
-                };
-                let masked = value.bytes().all(|byte| byte == b'*');
-                let filled = placeholders.range(string.range.clone()).next().is_some();
-                let public = self.public.iter().any(|pattern| pattern.matches(&string.path));
-                if !masked && !filled && !public {
-                    self.tell(file, source.span(string.range), &rule.what, None);
-                }
-            }
-        }
-    }
-
     /// A placeholder's neighbours are looked at, too: `password=x;host=#{H}` is a secret all the same.
     fn by_marks(&mut self) {
         let bundle = self.bundle;
@@ -120,7 +98,7 @@ impl Finder<'_> {
                 let leaf = bundle.tree().leaf_at(file, at);
                 let place = match &leaf {
                     Some(leaf) => leaf.text_span(),
-                    None if bundle.tree().roots().next().is_none() => source.span(line(source, at)),
+                    None if !bundle.tree().has_elements(file) => source.span(line(source, at)),
                     // In a comment, a tag or an attribute.
                     None => continue,
                 };

@@ -64,6 +64,8 @@ codes! {
     FileUnreadable "file-unreadable" Error "a configuration file can't be read, or is not UTF-8";
     XmlMalformed "xml-malformed" Error "a configuration file is not well-formed XML";
     JsonMalformed "json-malformed" Error "a configuration file is not JSON, whatever the values are";
+    YamlMalformed "yaml-malformed" Error "a configuration file is not YAML, whatever the values are";
+    TomlMalformed "toml-malformed" Error "a configuration file is not TOML, whatever the values are";
     XmlDoctype "xml-doctype" Error "a DOCTYPE or an entity declaration, refused";
     XmlRoot "xml-root" Error "a root element that the server does not load";
     MergeConflict "merge-conflict" Error "one leaf has two values";

@@ -66,20 +66,18 @@ fn configured<'t>(rules: &'t [ComponentRule], bundle: &'t Bundle) -> Vec<Compone
     };
     for rule in rules.iter().filter(|rule| rule.listed) {
         for node in bundle.tree().find(&rule.path) {
-            if let Some(key) = node.key() {
-                add(&rule.what, key, node.path());
-            }
-        }
-    }
-    for (file, source) in bundle.files().iter().enumerate() {
-        for string in bundle.json_strings(file) {
-            let Some(rule) = rules.iter().find(|rule| rule.listed && rule.path.matches(&string.path)) else {
-                continue;
+            // Where each file is a tree of its own, one key may stand in several.
+            let place = match node.root_name().filter(|_| node.root().key().is_none()) {
+                Some(file) => format!("{file}#{}", node.path()),
+                None => node.path(),
             };
-            let written = source.text().get(string.range).unwrap_or_default();
-            let name = serde_json::from_str(&format!("\"{written}\"")).unwrap_or_else(|_| written.to_owned());
-            let place = format!("{}#/{}[{name}]", source.path(), string.path.join("/"));
-            add(&rule.what, name.into(), place);
+            if let Some(key) = node.key() {
+                add(&rule.what, key, place);
+            } else if node.is_leaf() {
+                let name = node.value();
+                let place = format!("{place}[{name}]");
+                add(&rule.what, name, place);
+            }
         }
     }
     found

@@ -71,9 +71,10 @@ pub struct ServerProfile {
 pub enum Format {
     /// XML with one tree for all files.
     Xml,
-    /// JSON, each file on its own.
+    /// JSON; each file is a tree of its own.
     Json,
-    /// Any text; only its placeholders are understood.
+    /// Files by their ending: `.json`, `.yaml`, `.yml` and `.toml` are each a tree of its own; of any other text only
+    /// the placeholders are understood.
     Text,
 }
 
@@ -165,8 +166,12 @@ pub struct XmlShape {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TreeShape {
-    /// Children that make a list entry's key where no rule of `lists` fits: `["id"]`.
+    /// Children that make a list entry's key where no rule of `lists` fits, `["id", "name"]`: the first that an entry
+    /// has. In JSON, YAML and TOML only an array's items are entries.
     pub keys: Vec<String>,
+    /// The first of these that a root has names it: `["realm"]`. An array of roots is then several roots. Without it a
+    /// root is named by its file. Not for XML, whose files are one tree.
+    pub root_keys: Vec<String>,
     /// Lists with other keys.
     pub lists: Vec<ListRule>,
     /// Elements with a key's name in them that are single containers all the same.
@@ -255,6 +260,9 @@ pub struct ReferenceRule {
     pub defined_by: Vec<PathPattern>,
     /// The leaves that name one.
     pub used_by: Vec<PathPattern>,
+    /// Ids that the server defines itself.
+    #[serde(default)]
+    pub built_in: Vec<String>,
     /// Globs over paths in the image: a file there defines an id too, its name without the ending.
     #[serde(default)]
     pub files: Vec<String>,

@@ -84,7 +84,7 @@ fn json_is_escaped_in_strings_and_checked_when_it_is_whole() {
     let (bundle, diagnostics) = read_as(&[source], &json);
     assert_eq!(findings(&diagnostics), [""; 0]);
     assert_eq!(bundle.parameters().len(), 2);
-    assert_eq!(bundle.path(&bundle.parameters()["A"][0]), "");
+    assert_eq!(bundle.path(&bundle.parameters()["A"][0]), "/a");
     let filled = fill(&bundle, &[("A", "\"\n")]).expect("filled");
     assert_eq!(text(&filled, 0), "{\n\"a\": \"x \\\"\\n\", \"b\": true\n}");
     let diagnostics = refused(&bundle, &[("A", "a"), ("B", "hidden")]);

@@ -105,7 +105,7 @@ fn files_without_elements_are_looked_at_line_by_line() {
 }
 
 #[test]
-fn strings_of_json_are_known_by_their_paths() {
+fn members_of_json_are_known_by_their_paths() {
     let mut json = profile();
     json.format = Format::Json;
     let source = r##"{"client": {"secret": "hunter2"}, "a": {"client": [{"secret": "#{S}"}, {"secret": "**********"}, {"secret": ""}]},
@@ -114,5 +114,5 @@ fn strings_of_json_are_known_by_their_paths() {
     let found = find(&bundle, &json);
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].labels[0].span.position().column, 24);
-    assert_eq!(found[0].message, "a line holds a literal secret: a client's secret");
+    assert_eq!(found[0].message, "`secret` holds a literal secret: a client's secret");
 }

@@ -9,6 +9,8 @@ use severity::{Judge, Verdict};
 use side::{Identity, Side};
 
 mod files;
+#[cfg(test)]
+mod fixtures;
 mod joint;
 mod order;
 mod severity;

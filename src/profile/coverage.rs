@@ -140,6 +140,7 @@ profiles/profile/settings/authorization-server/client-store/config-backed/client
 profiles/profile/settings/authorization-server/client-store/config-backed/client/allowed-origins
 profiles/profile/settings/authorization-server/client-store/config-backed/client/audience
 profiles/profile/settings/authorization-server/client-store/config-backed/client/claims-mapper
+profiles/profile/settings/authorization-server/client-store/config-backed/client/client-name
 profiles/profile/settings/authorization-server/client-store/config-backed/client/jwks-uri/http-client
 profiles/profile/settings/authorization-server/client-store/config-backed/client/jwks-uri/uri
 profiles/profile/settings/authorization-server/client-store/config-backed/client/logo

@@ -231,6 +231,7 @@ mod tests {
             },
             path: format!("/clients/client[{id}]/x"),
             severity,
+            whole: false,
             because: None,
             before: Some("a".to_owned()),
             after: Some("b".to_owned()),
@@ -265,7 +266,9 @@ mod tests {
 
     #[test]
     fn ten_thousand_subjects_are_counted_and_not_all_shown() {
-        let all: Vec<_> = (0..10_000).map(|number| change(&number.to_string(), Impact::Behaviour)).collect();
+        let all: Vec<_> = (0..10_000)
+            .map(|number| change(&number.to_string(), Impact::Behaviour))
+            .collect();
         let changes = Changes::new(&all);
         assert_eq!((changes.groups.len(), changes.more_groups), (MOST_GROUPS, 9_800));
         assert_eq!(changes.total(), 10_000);
@@ -273,6 +276,9 @@ mod tests {
 
     #[test]
     fn a_slash_in_a_key_is_no_step() {
-        assert_eq!(split("/clients/client[https://a/b]/x"), ["clients", "client[https://a/b]", "x"]);
+        assert_eq!(
+            split("/clients/client[https://a/b]/x"),
+            ["clients", "client[https://a/b]", "x"]
+        );
     }
 }

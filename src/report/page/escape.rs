@@ -70,7 +70,10 @@ mod tests {
     #[test]
     fn what_would_not_be_seen_is_shown() {
         assert_eq!(escaped("web\u{202e}nimda\u{0}"), "web⟨U+202E⟩nimda⟨U+0000⟩");
-        assert_eq!(escaped("a\u{200b}b\u{feff}\u{2066}\u{e0041}"), "a⟨U+200B⟩b⟨U+FEFF⟩⟨U+2066⟩⟨U+E0041⟩");
+        assert_eq!(
+            escaped("a\u{200b}b\u{feff}\u{2066}\u{e0041}"),
+            "a⟨U+200B⟩b⟨U+FEFF⟩⟨U+2066⟩⟨U+E0041⟩"
+        );
         assert_eq!(escaped("Zoë 🦀\n\t日本"), "Zoë 🦀\n\t日本");
     }
 }

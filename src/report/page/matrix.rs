@@ -66,7 +66,9 @@ impl Given {
 impl Setting {
     /// Whether somebody should look at it.
     pub fn needs_a_look(&self) -> bool {
-        self.cells.iter().any(|cell| cell.given == Given::Missing || !cell.marks.is_empty())
+        self.cells
+            .iter()
+            .any(|cell| cell.given == Given::Missing || !cell.marks.is_empty())
     }
 }
 

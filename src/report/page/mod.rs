@@ -13,7 +13,6 @@ mod step;
 mod trail;
 mod words;
 
-
 use std::borrow::Borrow;
 
 use askama::Template as _;
@@ -23,8 +22,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-pub(crate) use escape::Visible;
 pub use changes::{ChangeGroup, ChangeLine, Changes};
+pub(crate) use escape::Visible;
 pub use expiry::{Dot, Expiry, Mark, TimeLine};
 pub use matrix::{Cell, Given, Matrix, Setting};
 pub use points::{Point, Tone};
@@ -154,7 +153,10 @@ impl Document<'_> {
     fn pipeline_sentence(&self) -> String {
         let stages = &self.page.stages;
         let running = stages.iter().filter(|stage| stage.running.is_some()).count();
-        let mut versions: Vec<&str> = stages.iter().filter_map(|stage| Some(stage.running.as_ref()?.name())).collect();
+        let mut versions: Vec<&str> = stages
+            .iter()
+            .filter_map(|stage| Some(stage.running.as_ref()?.name()))
+            .collect();
         versions.sort_unstable();
         versions.dedup();
         match (running, versions.as_slice()) {
@@ -211,7 +213,10 @@ impl Document<'_> {
         let failed = stages.iter().filter(|stage| stage.tone() == Tone::Warning).count();
         match (alarmed.as_slice(), failed) {
             ([], 0) => "Nothing is wrong with any of them.".to_owned(),
-            ([], failed) => format!("{} whose tests failed or are out of date.", words::counted(failed, "stage")),
+            ([], failed) => format!(
+                "{} whose tests failed or are out of date.",
+                words::counted(failed, "stage")
+            ),
             (alarmed, _) => format!("Something is wrong with {}.", words::list(alarmed)),
         }
     }

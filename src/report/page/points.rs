@@ -99,7 +99,10 @@ pub(super) fn points(page: &Page) -> Vec<Point> {
 
 fn expiries(page: &Page) -> Option<Point> {
     let all = page.expiries.known()?;
-    let urgent: Vec<_> = all.iter().filter(|expiry| expiry.tone(&page.made) > Tone::Good).collect();
+    let urgent: Vec<_> = all
+        .iter()
+        .filter(|expiry| expiry.tone(&page.made) > Tone::Good)
+        .collect();
     let first = urgent.iter().min_by_key(|expiry| expiry.at)?;
     let others = match urgent.len() - 1 {
         0 => String::new(),
@@ -107,7 +110,12 @@ fn expiries(page: &Page) -> Option<Point> {
     };
     Some(Point {
         tone: first.tone(&page.made),
-        text: format!("{} of {} {}{others}.", first.what, first.where_it_is(), first.when(&page.made)),
+        text: format!(
+            "{} of {} {}{others}.",
+            first.what,
+            first.where_it_is(),
+            first.when(&page.made)
+        ),
         anchor: "certificates".to_owned(),
     })
 }

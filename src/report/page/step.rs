@@ -154,7 +154,11 @@ impl Step {
     /// Why it does not go on, as the second half of a sentence.
     pub fn what_holds(&self) -> String {
         let judged = self.judged.known().and_then(Option::as_ref);
-        let holds: Vec<&str> = judged.iter().flat_map(|judged| judged.holds()).map(Gate::words).collect();
+        let holds: Vec<&str> = judged
+            .iter()
+            .flat_map(|judged| judged.holds())
+            .map(Gate::words)
+            .collect();
         match holds.as_slice() {
             [] => "nothing of it is tested".to_owned(),
             holds => format!("it waits for {}", words::list(holds)),
@@ -218,4 +222,3 @@ impl Gate {
         }
     }
 }
-

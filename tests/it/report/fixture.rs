@@ -99,18 +99,48 @@ fn change(kind: ChangeKind, severity: Impact, subject: (&str, &str), leaf: &str,
 fn changes() -> Vec<Change> {
     use ChangeKind::{Added, Changed, Removed};
     let web = ("client", "web-client");
-    let mut removed = change(Removed, Impact::Breaking, web, "redirect-uris", ("https://shop.example.com/cb", ""));
+    let mut removed = change(
+        Removed,
+        Impact::Breaking,
+        web,
+        "redirect-uris",
+        ("https://shop.example.com/cb", ""),
+    );
     removed.because = Some("logins that come back to this address fail".to_owned());
     let mut secret = change(Changed, Impact::Security, ("client", "batch-job"), "secret", ("", ""));
     secret.secret = true;
     vec![
         removed,
-        change(Added, Impact::Behaviour, web, "redirect-uris", ("", "https://shop.example.com/oauth/callback")),
+        change(
+            Added,
+            Impact::Behaviour,
+            web,
+            "redirect-uris",
+            ("", "https://shop.example.com/oauth/callback"),
+        ),
         change(Changed, Impact::Behaviour, web, "access-token-ttl", ("300", "600")),
         secret,
-        change(Added, Impact::Security, ("client", "partner-portal"), "capabilities/implicit", ("", "true")),
-        change(Changed, Impact::Cosmetic, ("client", "kiosk"), "description", ("Kiosk in the hall", "Kiosks")),
-        change(Added, Impact::Behaviour, ("scope", "orders:read"), "claims", ("", "customer_id")),
+        change(
+            Added,
+            Impact::Security,
+            ("client", "partner-portal"),
+            "capabilities/implicit",
+            ("", "true"),
+        ),
+        change(
+            Changed,
+            Impact::Cosmetic,
+            ("client", "kiosk"),
+            "description",
+            ("Kiosk in the hall", "Kiosks"),
+        ),
+        change(
+            Added,
+            Impact::Behaviour,
+            ("scope", "orders:read"),
+            "claims",
+            ("", "customer_id"),
+        ),
     ]
 }
 
@@ -153,11 +183,31 @@ fn matrix() -> Matrix {
     Matrix {
         stages: ["dev", "staging", "prod"].map(str::to_owned).to_vec(),
         settings: vec![
-            setting("BASE_URL", "url", false, [cell(Value, "A"), cell(Value, "B"), cell(Value, "C")]),
+            setting(
+                "BASE_URL",
+                "url",
+                false,
+                [cell(Value, "A"), cell(Value, "B"), cell(Value, "C")],
+            ),
             password,
-            setting("LOG_LEVEL", "text", false, [cell(Value, "A"), cell(Default, "B"), cell(Default, "B")]),
-            setting("SMTP_HOST", "host", false, [cell(Value, "A"), cell(Value, "A"), cell(Missing, "")]),
-            setting("SIGNING_KEY", "PKCS#12", true, [cell(Secret, "A"), cell(Secret, "B"), cell(Secret, "C")]),
+            setting(
+                "LOG_LEVEL",
+                "text",
+                false,
+                [cell(Value, "A"), cell(Default, "B"), cell(Default, "B")],
+            ),
+            setting(
+                "SMTP_HOST",
+                "host",
+                false,
+                [cell(Value, "A"), cell(Value, "A"), cell(Missing, "")],
+            ),
+            setting(
+                "SIGNING_KEY",
+                "PKCS#12",
+                true,
+                [cell(Secret, "A"), cell(Secret, "B"), cell(Secret, "C")],
+            ),
         ],
     }
 }
@@ -189,24 +239,82 @@ fn acts() -> Vec<Act> {
     vec![
         act(TestPassed, "dev", "11.3.1-7be01d9a2c44", 2, "pipeline", "static"),
         act(Entered, "dev", "11.3.1-7be01d9a2c44", 3, "pipeline", ""),
-        act(TestFailed, "staging", "11.3.1-c0ffee12ab90", 20, "pipeline", "oidc: 1 of 14 failed"),
+        act(
+            TestFailed,
+            "staging",
+            "11.3.1-c0ffee12ab90",
+            20,
+            "pipeline",
+            "oidc: 1 of 14 failed",
+        ),
         act(TestPassed, "staging", "11.3.1-c0ffee12ab90", 21, "pipeline", "static"),
-        act(Promoted, "staging", "11.3.1-c0ffee12ab90", 22, "Grace Hopper", "from dev"),
-        act(Approved, "prod", "11.3.1-5a11d0c3f7e8", 290, "Ada Lovelace", "release of the autumn"),
-        act(Promoted, "prod", "11.3.1-5a11d0c3f7e8", 288, "Ada Lovelace", "from staging"),
-        act(Rejected, "prod", "11.3.1-dead00beef11", 700, "Grace Hopper", "logins of partners fail"),
-        act(RolledBack, "prod", "11.3.1-0123456789ab", 702, "Ada Lovelace", "back from 11.3.1-dead00beef11"),
-        act(Promoted, "prod", "11.3.1-dead00beef11", 705, "Grace Hopper", "from staging"),
+        act(
+            Promoted,
+            "staging",
+            "11.3.1-c0ffee12ab90",
+            22,
+            "Grace Hopper",
+            "from dev",
+        ),
+        act(
+            Approved,
+            "prod",
+            "11.3.1-5a11d0c3f7e8",
+            290,
+            "Ada Lovelace",
+            "release of the autumn",
+        ),
+        act(
+            Promoted,
+            "prod",
+            "11.3.1-5a11d0c3f7e8",
+            288,
+            "Ada Lovelace",
+            "from staging",
+        ),
+        act(
+            Rejected,
+            "prod",
+            "11.3.1-dead00beef11",
+            700,
+            "Grace Hopper",
+            "logins of partners fail",
+        ),
+        act(
+            RolledBack,
+            "prod",
+            "11.3.1-0123456789ab",
+            702,
+            "Ada Lovelace",
+            "back from 11.3.1-dead00beef11",
+        ),
+        act(
+            Promoted,
+            "prod",
+            "11.3.1-dead00beef11",
+            705,
+            "Grace Hopper",
+            "from staging",
+        ),
     ]
 }
 
 /// Three stages: something is ready, something is held, a certificate ends.
 pub(super) fn ordinary() -> Page {
-    let tests = |hours| vec![test("static", true, Some(false), hours), test("oidc", true, Some(false), hours)];
+    let tests = |hours| {
+        vec![
+            test("static", true, Some(false), hours),
+            test("oidc", true, Some(false), hours),
+        ]
+    };
     let mut staging_tests = tests(21);
     staging_tests[1].passed = false;
     let held = [
-        holding("tested", "`oidc` failed in staging 20 hours ago", "iamship test staging"),
+        holding(
+            "tested",
+            "`oidc` failed in staging 20 hours ago",
+            "iamship test staging",
+        ),
         holding(
             "approved",
             "1 of 2 approvals for prod are there",
@@ -268,8 +376,18 @@ pub(super) fn ordinary() -> Page {
         settings: Part::Known(matrix()),
         expiries: Part::Known(vec![
             expiry("certificate CN=login.shop.example", "TLS_CERT", &["prod"], 12),
-            expiry("certificate CN=login.staging.shop.example", "TLS_CERT", &["staging"], 26),
-            expiry("certificate CN=partner-idp", "PARTNER_CERT", &["dev", "staging", "prod"], 28),
+            expiry(
+                "certificate CN=login.staging.shop.example",
+                "TLS_CERT",
+                &["staging"],
+                26,
+            ),
+            expiry(
+                "certificate CN=partner-idp",
+                "PARTNER_CERT",
+                &["dev", "staging", "prod"],
+                28,
+            ),
             expiry("signing key shop-2026", "SIGNING_KEY", &["prod"], 310),
         ]),
         trail: Trail {
@@ -357,7 +475,13 @@ pub(super) fn hostile() -> Page {
         }
     }
     let subject = (HOSTILE, HOSTILE);
-    let mut nasty = change(ChangeKind::Changed, Impact::Breaking, subject, HOSTILE, (HOSTILE, HOSTILE));
+    let mut nasty = change(
+        ChangeKind::Changed,
+        Impact::Breaking,
+        subject,
+        HOSTILE,
+        (HOSTILE, HOSTILE),
+    );
     nasty.because = Some(bad());
     page.steps[1].changes = Part::Known(Changes::new(&[nasty]));
     page.steps[1].versions[0].author = Some(bad());
@@ -409,7 +533,9 @@ pub(super) fn large(stages: usize, acts: usize) -> Page {
                 name: format!("SETTING_{number}"),
                 kind: "text".to_owned(),
                 secret: number % 4 == 0,
-                cells: (0..stages).map(|stage| cell(Given::Value, ["A", "B"][stage % 2])).collect(),
+                cells: (0..stages)
+                    .map(|stage| cell(Given::Value, ["A", "B"][stage % 2]))
+                    .collect(),
             })
             .collect(),
     });
@@ -417,7 +543,14 @@ pub(super) fn large(stages: usize, acts: usize) -> Page {
         .map(|number| {
             let version = format!("11.3.1-{:012x}", number * 7_919);
             let stage = name(number % stages);
-            act(ActKind::Promoted, &stage, &version, number as i64 * 5, "Grace Hopper", "from the region before")
+            act(
+                ActKind::Promoted,
+                &stage,
+                &version,
+                number as i64 * 5,
+                "Grace Hopper",
+                "from the region before",
+            )
         })
         .collect();
     page

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::predicate::{
-    Approval, Base, CheckOutcome, GateOutcome, InputAttestation, Json, Outcome, Parameters, Promotion, PromotionKind,
-    Provenance, Rejection, SourceCommit, Summary, SummaryPolicy, SummaryResult, TestResult, Verdict, uri,
+    AllowedChange, Approval, Base, CheckOutcome, GateOutcome, InputAttestation, Json, Outcome, Parameters, Promotion,
+    PromotionKind, Provenance, Rejection, SourceCommit, Summary, SummaryPolicy, SummaryResult, TestResult, Verdict,
+    uri,
 };
 use super::{Predicate, Statement};
 use crate::image::Digest;
@@ -92,6 +93,12 @@ pub(super) fn promotion() -> Predicate {
         reason: None,
         cleared_hold: Some(Digest::of(b"rollback")),
         overridden_freeze: Some("logins are down".to_owned()),
+        allowed_changes: vec![AllowedChange {
+            name: "client:web-client".to_owned(),
+            changes: 2,
+            approval: Some(Digest::of(b"approval")),
+            approved_by: Some("keys/ada.pub".to_owned()),
+        }],
     })
 }
 
@@ -140,6 +147,7 @@ pub(super) fn approval() -> Predicate {
     Predicate::Approval(Approval {
         stage: stage(),
         reason: None,
+        allows: vec!["client:web-client".to_owned()],
         at: at(),
         by: "ada".to_owned(),
     })

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::Outcome;
 use super::arguments::{Approve, Format};
+use super::promote::names;
 use super::shell::{Paint, Shell};
 use crate::ops::{Context, approve};
 
@@ -13,7 +14,8 @@ pub(super) async fn run(arguments: &Approve, context: &Context<'_>, shell: &Shel
         .as_deref()
         .map(str::trim)
         .filter(|text| !text.is_empty());
-    let plan = approve::plan(context, &arguments.digest, &arguments.stage, reason).await?;
+    let allows = names(&arguments.allows, "--allows")?;
+    let plan = approve::plan(context, &arguments.digest, &arguments.stage, reason, &allows).await?;
     let record = match arguments.dry_run {
         true => plan.existing,
         false => Some(approve::apply(context, &plan).await?),
@@ -25,6 +27,7 @@ pub(super) async fn run(arguments: &Approve, context: &Context<'_>, shell: &Shel
             "version": plan.version,
             "stage": plan.approval.stage.as_str(),
             "reason": plan.approval.reason,
+            "allows": plan.approval.allows,
             "by": plan.approval.by,
             "approved": plan.existing.is_none() && record.is_some(),
             "record": record,
@@ -32,7 +35,14 @@ pub(super) async fn run(arguments: &Approve, context: &Context<'_>, shell: &Shel
         }));
         return Ok(());
     }
-    let what = format!("{} ({}) for `{}`", plan.digest, plan.version, plan.approval.stage);
+    let allows = match plan.approval.allows.as_slice() {
+        [] => String::new(),
+        names => format!(", and allows {}", names.join(", ")),
+    };
+    let what = format!(
+        "{} ({}) for `{}`{allows}",
+        plan.digest, plan.version, plan.approval.stage
+    );
     shell.answer(match (plan.existing, record) {
         (Some(_), _) => format!("{}  {what}, by this key already", shell.paint("unchanged", Paint::Good)),
         (None, Some(_)) => format!("{}  {what}", shell.paint("approved", Paint::Good)),

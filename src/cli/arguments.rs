@@ -292,6 +292,7 @@ pub(crate) enum TestResult {
   iamship promote staging prod --dry-run  judge and plan, write nothing
   iamship promote staging prod --digest sha256:…
   iamship promote staging prod --expect-current sha256:…
+  iamship promote staging prod --allow-removal client:web-client
   iamship promote staging prod --clear-hold sha256:…
   iamship promote staging prod --override-freeze 'logins are down'")]
 pub(crate) struct Promote {
@@ -318,6 +319,9 @@ pub(crate) struct Promote {
 /// What goes on past a stop; signed into the promotion's record.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct GoOn {
+    /// A removal or breaking change that is meant: `client:web-client`, `client:*`, or a path; may be given several times
+    #[arg(long, value_name = "SUBJECT")]
+    pub(crate) allow_removal: Vec<String>,
     /// Clear the hold that a rollback set: the rollback's record, or the digest that it took back
     #[arg(long, value_name = "RECORD|DIGEST")]
     pub(crate) clear_hold: Option<String>,
@@ -332,7 +336,8 @@ pub(crate) struct GoOn {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   iamship approve sha256:… --for prod
-  iamship approve 11.3.1-0123456789ab --for prod --reason 'CHG-4711'")]
+  iamship approve 11.3.1-0123456789ab --for prod --reason 'CHG-4711'
+  iamship approve sha256:… --for prod --allows client:web-client")]
 pub(crate) struct Approve {
     /// A digest or version
     #[arg(value_name = "DIGEST|VERSION")]
@@ -343,6 +348,9 @@ pub(crate) struct Approve {
     /// Why
     #[arg(long)]
     pub(crate) reason: Option<String>,
+    /// A removal or breaking change that is meant, as `promote --allow-removal` takes it; may be given several times
+    #[arg(long, value_name = "SUBJECT")]
+    pub(crate) allows: Vec<String>,
     /// Print what would be recorded
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -6,6 +6,7 @@ use super::Outcome;
 use super::arguments::{Format, History};
 use super::shell::{Paint, Shell};
 use super::table::Table;
+use crate::attest::predicate::AllowedChange;
 use crate::ops::{Context, status};
 use crate::promotion::Move;
 
@@ -54,7 +55,21 @@ fn note(entry: &Move) -> String {
         .map(|record| format!("cleared the hold {}", record.short()));
     let freeze = entry.overridden_freeze.as_ref();
     let freeze = freeze.map(|reason| format!("overrode a freeze: {reason}"));
-    hold.into_iter().chain(freeze).collect::<Vec<_>>().join("; ")
+    let allowed: Vec<_> = entry.allowed_changes.iter().map(allowed).collect();
+    let allowed = (!allowed.is_empty()).then(|| format!("allowed {}", allowed.join(", ")));
+    hold.into_iter()
+        .chain(freeze)
+        .chain(allowed)
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+/// What was named, and by whom where that was not who moved it.
+fn allowed(allowed: &AllowedChange) -> String {
+    match &allowed.approved_by {
+        Some(signer) => format!("{} (approved by {signer})", allowed.name),
+        None => allowed.name.clone(),
+    }
 }
 
 fn document(entry: &Move) -> Value {
@@ -72,5 +87,11 @@ fn document(entry: &Move) -> Value {
         "previous": entry.previous,
         "cleared_hold": entry.cleared_hold,
         "overridden_freeze": entry.overridden_freeze,
+        "allowed_changes": entry.allowed_changes.iter().map(|allowed| json!({
+            "name": allowed.name,
+            "changes": allowed.changes,
+            "approval": allowed.approval,
+            "approved_by": allowed.approved_by,
+        })).collect::<Vec<_>>(),
     })
 }

@@ -4,6 +4,7 @@ mod approve;
 mod arguments;
 mod attest;
 mod build;
+mod changes;
 mod check;
 mod completions;
 mod connect;

@@ -4,12 +4,17 @@ use serde_json::{Value, json};
 
 use super::Outcome;
 use super::arguments::{Explain, Format, Promote};
+use super::changes;
 use super::connect::yes_no_or_unanswered;
 use super::failure::Failure;
 use super::shell::{Paint, Shell};
 use crate::image::Digest;
 use crate::ops::Context;
 use crate::ops::promote::{self, Done, Plan, Wish};
+use crate::promotion::GateName;
+
+/// A promotion tells so many changes that hold it; `explain` tells all.
+const MOST_CHANGES: usize = 10;
 
 pub(super) async fn run(arguments: &Promote, context: &Context<'_>, shell: &Shell) -> Outcome {
     let wish = Wish {
@@ -18,9 +23,11 @@ pub(super) async fn run(arguments: &Promote, context: &Context<'_>, shell: &Shel
         allow_older: arguments.allow_older,
         clear_hold: digest(arguments.on.clear_hold.as_deref())?,
         override_freeze: reason(arguments.on.override_freeze.as_deref())?,
+        allow_removal: names(&arguments.on.allow_removal, "--allow-removal")?,
     };
     let mut plan = promote::plan(context, &arguments.from, &arguments.to, &wish).await?;
     promote::warn_of_passed_over(context, &arguments.from, &plan);
+    promote::warn_of_needless_names(context, &plan);
     let done = if plan.is_cleared() && !arguments.dry_run {
         promote::apply(context, &mut plan).await?
     } else {
@@ -44,9 +51,11 @@ pub(super) async fn explain(arguments: &Explain, context: &Context<'_>, shell: &
         allow_older: arguments.allow_older,
         clear_hold: digest(arguments.on.clear_hold.as_deref())?,
         override_freeze: reason(arguments.on.override_freeze.as_deref())?,
+        allow_removal: names(&arguments.on.allow_removal, "--allow-removal")?,
     };
     let plan = promote::plan(context, &arguments.from, &arguments.to, &wish).await?;
     promote::warn_of_passed_over(context, &arguments.from, &plan);
+    promote::warn_of_needless_names(context, &plan);
     let said = Said {
         verb: "explain",
         from: Some(&arguments.from),
@@ -67,6 +76,14 @@ pub(super) fn reason(text: Option<&str>) -> Result<Option<String>, Failure> {
     match text.map(str::trim) {
         Some("") => Err(Failure::input("the reason is empty, and it will be signed")),
         text => Ok(text.map(str::to_owned)),
+    }
+}
+
+/// Names of what may be removed. An empty one names nothing, which is not what anybody means.
+pub(super) fn names(given: &[String], flag: &str) -> Result<Vec<String>, Failure> {
+    match given.iter().any(|name| name.trim().is_empty()) {
+        true => Err(Failure::input(format!("`{flag}` names nothing"))),
+        false => Ok(given.to_vec()),
     }
 }
 
@@ -114,6 +131,7 @@ impl Said<'_> {
                 "because": verdict.because(),
                 "help": verdict.help(),
             })).collect::<Vec<_>>(),
+            "changes": self.plan.changes.iter().map(changes::document).collect::<Vec<_>>(),
             "passed_over": self.plan.passed_over.iter().map(|passed| passed.digest).collect::<Vec<_>>(),
             "repositories": repositories.iter().map(|repository| json!({
                 "repository": repository.location.to_string(),
@@ -147,6 +165,9 @@ impl Said<'_> {
                 shell.paint(verdict.because(), Paint::Faint)
             };
             shell.answer(format!("  {mark}  {:width$}  {because}", gate.as_str()));
+            if *gate == GateName::Changes && verdict.is_hold() {
+                self.unnamed(shell, width);
+            }
             for help in verdict.help() {
                 shell.answer(format!(
                     "        {:width$}  {} {help}",
@@ -154,6 +175,27 @@ impl Said<'_> {
                     shell.paint("help:", Paint::Good)
                 ));
             }
+        }
+    }
+
+    /// What nobody has named: all of it where somebody asks for that.
+    fn unnamed(&self, shell: &Shell, width: usize) {
+        let most = if self.verb == "explain" {
+            usize::MAX
+        } else {
+            MOST_CHANGES
+        };
+        let unnamed = self.plan.changes.iter().filter(|named| named.name.is_none());
+        let lines: Vec<_> = unnamed.map(|named| changes::line(&named.change)).collect();
+        for line in lines.iter().take(most) {
+            shell.answer(format!("        {:width$}  {line}", ""));
+        }
+        if let (Some(from), true) = (self.from, lines.len() > most) {
+            let (more, to) = (lines.len() - most, self.to);
+            shell.answer(format!(
+                "        {:width$}  … and {more} more: iamship explain {from} {to}",
+                ""
+            ));
         }
     }
 

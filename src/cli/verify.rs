@@ -8,7 +8,7 @@ use super::connect::yes_or_no;
 use super::shell::{Paint, Shell};
 use super::table::Table;
 use crate::ops::Context;
-use crate::ops::verify::{self, Verification};
+use crate::ops::verify::{self, Said, Verification};
 
 pub(super) async fn run(arguments: &Verify, context: &Context<'_>, shell: &Shell) -> Outcome {
     let verification = verify::verify(context, &arguments.what).await?;
@@ -22,6 +22,7 @@ pub(super) async fn run(arguments: &Verify, context: &Context<'_>, shell: &Shell
                 "stage": said.stage,
                 "result": said.result,
                 "reason": said.reason,
+                "allows": said.allows,
             })
         });
         shell.json(&json!({
@@ -37,6 +38,16 @@ pub(super) async fn run(arguments: &Verify, context: &Context<'_>, shell: &Shell
         text(&verification, shell);
     }
     yes_or_no(good)
+}
+
+/// How it ended, and what it lets pass.
+fn result(said: &Said) -> String {
+    let allows = (!said.allows.is_empty()).then(|| format!("allows {}", said.allows.join(", ")));
+    let parts: Vec<_> = said.result.clone().into_iter().chain(allows).collect();
+    match parts.is_empty() {
+        true => "-".to_owned(),
+        false => parts.join("; "),
+    }
 }
 
 fn text(verification: &Verification, shell: &Shell) {
@@ -65,7 +76,7 @@ fn text(verification: &Verification, shell: &Shell) {
             table.row([
                 said.kind.to_owned(),
                 said.stage.clone().unwrap_or_else(|| "-".to_owned()),
-                said.result.clone().unwrap_or_else(|| "-".to_owned()),
+                result(said),
                 said.at
                     .map_or_else(|| "-".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string()),
                 said.signer.clone(),

@@ -28,7 +28,13 @@ pub struct Plan {
 }
 
 /// Looks whether the approval would count. Writes nothing.
-pub async fn plan(context: &Context<'_>, what: &str, stage: &str, reason: Option<&str>) -> Result<Plan, OpsError> {
+pub async fn plan(
+    context: &Context<'_>,
+    what: &str,
+    stage: &str,
+    reason: Option<&str>,
+    allows: &[String],
+) -> Result<Plan, OpsError> {
     let stage = view::stage(context, stage)?;
     context.require_trust()?;
     let before = stage_before(context, stage)?;
@@ -48,13 +54,16 @@ pub async fn plan(context: &Context<'_>, what: &str, stage: &str, reason: Option
     let rule = approval_rule(context, stage);
     match (uncounted(&rule, stage, &candidate, fingerprint), rule.needed) {
         (None, _) => {}
-        // Where nobody counts it is a word for the audit trail.
-        (Some((message, _)), 0) => context.events.tell(Event::Warning(&message)),
+        // Where nobody counts it is a word for the audit trail, unless it is to let something pass.
+        (Some((message, _)), 0) if allows.is_empty() => context.events.tell(Event::Warning(&message)),
         (Some((message, help)), _) => return Err(OpsError::input(message).help(help)),
     }
-    warn_of_rejection(context, stage, &candidate);
+    warn_of_rejection(context, stage, &candidate, !allows.is_empty());
     let mut approvals = candidate.approvals.iter();
-    let existing = approvals.find(|facts| facts.stage == stage.name && facts.key == fingerprint);
+    let existing = approvals.find(|facts| {
+        let says_all = allows.iter().all(|name| facts.allows.contains(name));
+        facts.stage == stage.name && facts.key == fingerprint && says_all
+    });
     Ok(Plan {
         digest,
         version,
@@ -62,6 +71,7 @@ pub async fn plan(context: &Context<'_>, what: &str, stage: &str, reason: Option
         approval: Approval {
             stage: stage.name.clone(),
             reason: reason.map(str::to_owned),
+            allows: allows.to_vec(),
             at: context.now(),
             by: context.actor.to_owned(),
         },
@@ -169,7 +179,7 @@ fn uncounted(rule: &ApprovalRule, stage: &Stage, candidate: &Candidate, key: Dig
     None
 }
 
-fn warn_of_rejection(context: &Context<'_>, stage: &Stage, candidate: &Candidate) {
+fn warn_of_rejection(context: &Context<'_>, stage: &Stage, candidate: &Candidate, is_needed: bool) {
     if let Some(facts) = candidate.rejections.iter().find(|facts| facts.is_about(&stage.name)) {
         let text = format!(
             "`{}` rejected it ({}): no approval lets it into `{}`",
@@ -177,7 +187,7 @@ fn warn_of_rejection(context: &Context<'_>, stage: &Stage, candidate: &Candidate
         );
         context.events.tell(Event::Warning(&text));
     }
-    if stage.enter.approvals == 0 {
+    if stage.enter.approvals == 0 && !is_needed {
         let text = format!("`{}` asks for no approvals (`enter = {{ approvals = 1 }}`)", stage.name);
         context.events.tell(Event::Warning(&text));
     }

@@ -101,7 +101,13 @@ pub(super) fn readable(context: &Context<'_>, files: Vec<Source>, side: &str) ->
 fn keeps_from_reading(code: Code) -> bool {
     matches!(
         code,
-        Code::XmlMalformed | Code::XmlDoctype | Code::XmlRoot | Code::JsonMalformed | Code::ProfileInvalid
+        Code::XmlMalformed
+            | Code::XmlDoctype
+            | Code::XmlRoot
+            | Code::JsonMalformed
+            | Code::YamlMalformed
+            | Code::TomlMalformed
+            | Code::ProfileInvalid
     )
 }
 

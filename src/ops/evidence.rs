@@ -17,8 +17,8 @@ use crate::image::{Digest, Location};
 use crate::profile::ServerProfile;
 use crate::project::{Permission, Stage};
 use crate::promotion::{
-    ApprovalRule, Approver, Candidate, CurrentFingerprint, Depth, Evidence, GateName, Kind, Request, StageState, judge,
-    stage_state,
+    ApprovalRule, Approver, Candidate, Comparison, CurrentFingerprint, Depth, Evidence, GateName, Kind, Request,
+    StageState, judge, stage_state,
 };
 use crate::values::{Contract, fingerprint};
 
@@ -69,6 +69,7 @@ pub(super) fn request(wish: &Wish) -> Request {
         digest: wish.digest.clone(),
         clear_hold: wish.clear_hold,
         override_freeze: wish.override_freeze.clone(),
+        allow_removal: wish.allow_removal.clone(),
     }
 }
 
@@ -247,6 +248,8 @@ impl Reader<'_, '_> {
             value_problems: contract
                 .map(|contract| value_problems(self.context, contract, &self.to_values))
                 .unwrap_or_default(),
+            // Only of the candidate that is chosen in the end.
+            changes: Comparison::NotRead,
             candidate,
         })
     }

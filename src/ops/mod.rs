@@ -9,6 +9,7 @@ mod base;
 pub mod build;
 mod carry;
 pub mod check;
+mod comparison;
 pub mod deploy;
 pub mod diff;
 mod environment;

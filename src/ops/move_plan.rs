@@ -6,8 +6,8 @@ use super::Context;
 use super::record::Seen;
 use super::stage_move::Place;
 use crate::attest::predicate::{
-    GateOutcome, InputAttestation, Promotion, PromotionKind, Summary, SummaryPolicy, SummaryResult, Verdict as Outcome,
-    uri,
+    AllowedChange, GateOutcome, InputAttestation, Promotion, PromotionKind, Summary, SummaryPolicy, SummaryResult,
+    Verdict as Outcome, uri,
 };
 use crate::attest::{Predicate, Statement};
 use crate::image::{Digest, Location, Manifest, Tag};
@@ -59,6 +59,8 @@ pub(super) struct MovePlan {
     pub(super) cleared_hold: Option<Digest>,
     /// Why it goes on in spite of a freeze.
     pub(super) overridden_freeze: Option<String>,
+    /// What breaks or is removed and was named.
+    pub(super) allowed_changes: Vec<AllowedChange>,
     pub(super) relied_on: Vec<Digest>,
     /// A record that says this already: an earlier run wrote it and did not finish.
     pub(super) existing: Option<Digest>,
@@ -81,7 +83,11 @@ impl MovePlan {
         let cleared = authority.cleared();
         let cleared_hold = cleared.and_then(Cleared::cleared_hold);
         let overridden_freeze = cleared.and_then(Cleared::overridden_freeze).map(str::to_owned);
-        let existing = taken_up(state, stage, digest, cleared_hold, overridden_freeze.is_some());
+        let allowed_changes = cleared
+            .map(|cleared| cleared.allowed_changes().to_vec())
+            .unwrap_or_default();
+        let existing = taken_up(state, stage, digest, cleared_hold, overridden_freeze.is_some())
+            .filter(|entry| says_allowed(entry, &allowed_changes));
         let now = context.now();
         let newest = state.moves.iter().map(|entry| entry.at).max();
         // Histories are sorted by time: a clock that is behind must not put this move before older ones.
@@ -105,6 +111,7 @@ impl MovePlan {
             gates: cleared.map(|cleared| cleared.gates().to_vec()).unwrap_or_default(),
             cleared_hold,
             overridden_freeze,
+            allowed_changes,
             relied_on: Vec::new(),
             existing: existing.map(|entry| entry.record),
             attestations: None,
@@ -153,6 +160,7 @@ impl MovePlan {
             reason: None,
             cleared_hold: self.cleared_hold,
             overridden_freeze: self.overridden_freeze.clone(),
+            allowed_changes: self.allowed_changes.clone(),
         };
         let mut statements = vec![Statement::about(&name, digest, Predicate::Promotion(promotion))];
         // A build enters the first stage without being judged: there is no verification to sum up.
@@ -221,6 +229,12 @@ fn taken_up<'s>(
     (says_hold && says_freeze).then_some(entry)
 }
 
+/// Whether a record says all that is named now: that, too, must be on record.
+fn says_allowed(entry: &Move, allowed: &[AllowedChange]) -> bool {
+    let said = |now: &AllowedChange| entry.allowed_changes.iter().any(|said| said.name == now.name);
+    allowed.iter().all(said)
+}
+
 fn outcome((gate, verdict): &(GateName, Verdict)) -> GateOutcome {
     GateOutcome {
         gate: gate.as_str().to_owned(),
@@ -281,6 +295,7 @@ mod tests {
             signer: String::new(),
             cleared_hold: None,
             overridden_freeze: None,
+            allowed_changes: Vec::new(),
             in_effect: false,
         };
         StageState {
@@ -291,6 +306,21 @@ mod tests {
             agreement: Agreement::Unfinished,
             ignored: Vec::new(),
         }
+    }
+
+    #[test]
+    fn a_record_says_what_was_named_or_is_not_taken_up() {
+        let allowed = |name: &str| AllowedChange {
+            name: name.to_owned(),
+            changes: 1,
+            approval: None,
+            approved_by: None,
+        };
+        let mut entry = half_done().moves.remove(0);
+        assert!(says_allowed(&entry, &[]));
+        assert!(!says_allowed(&entry, &[allowed("client:web")]));
+        entry.allowed_changes = vec![allowed("client:web"), allowed("scope:openid")];
+        assert!(says_allowed(&entry, &[allowed("client:web")]));
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! `promote` and `explain`: from one stage to the next, by digest, when every gate passes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use super::carry::carry;
+use super::comparison::compare;
+use super::diff::InStore;
 use super::evidence::Reader;
 use super::inputs;
 use super::move_plan::{Authority, MovePlan};
@@ -12,9 +14,13 @@ use super::stage_move::{self, Moved, Outcome, Place};
 use super::view::{self, View, ledger_location, required_manifest};
 use super::{Context, Event, OpsError};
 use crate::attest::cosign;
+use crate::bundle::Change;
+use crate::diagnostic::nearest;
 use crate::image::{Digest, Location, Manifest};
 use crate::project::Stage;
-use crate::promotion::{Agreement, Depth, GateName, Judgement, Kind, MoveKind, judge, stage_state};
+use crate::promotion::{
+    Agreement, Comparison, Depth, Evidence, GateName, Judgement, Kind, MoveKind, judge, stage_state,
+};
 
 pub(super) use super::evidence::value_problems;
 pub use super::evidence::{Lacks, PassedOver};
@@ -32,6 +38,8 @@ pub struct Wish {
     pub clear_hold: Option<Digest>,
     /// In spite of a freeze, for this reason.
     pub override_freeze: Option<String>,
+    /// Removals and breaking changes that are meant.
+    pub allow_removal: Vec<String>,
 }
 
 /// What a promotion or rollback would do: judged, and decided.
@@ -50,10 +58,34 @@ pub struct Plan {
     pub passed_over: Vec<PassedOver>,
     /// Sources of secrets that did not answer, and why: then a hold may be none.
     pub unanswered: Vec<String>,
+    /// What breaks or is removed in the stage, and who named it.
+    pub changes: Vec<NamedChange>,
+    /// What the caller named though nothing of that name holds.
+    pub needless_names: Vec<Needless>,
     /// What will be done; nothing when a gate holds.
     pub(super) work: Option<Work>,
     /// The stage's references.
     pub repositories: Vec<Moved>,
+}
+
+/// A change that must be named, and who did.
+#[derive(Clone, Debug)]
+pub struct NamedChange {
+    /// What changes.
+    pub change: Change,
+    /// The words that named it; none: nobody did, and the stage stays as it is.
+    pub name: Option<String>,
+    /// Whose approval says so, and its record; none: the caller did.
+    pub approved_by: Option<(String, Digest)>,
+}
+
+/// Words that name nothing that holds.
+#[derive(Clone, Debug)]
+pub struct Needless {
+    /// As they were written.
+    pub name: String,
+    /// What was meant, perhaps.
+    pub nearest: Option<String>,
 }
 
 /// Everything that applying needs.
@@ -143,7 +175,24 @@ async fn plan_once(context: &Context<'_>, from: &Stage, to: &Stage, wish: &Wish)
             _ => Ok(None),
         }
     };
-    let (from_state, to_state, guess, attestations) = futures::try_join!(
+    let running = places[0].current.as_ref().map(|manifest| InStore {
+        store: &*target_view.store,
+        manifest,
+    });
+    let incoming = |manifest| InStore {
+        store: &*source_view.store,
+        manifest,
+    };
+    // Read with the histories too, for what is likely to be chosen.
+    let comparison = async {
+        match &from_current {
+            Some(manifest) if wish.digest.is_none() => {
+                Ok(Some(compare(context, to, running, incoming(manifest)).await))
+            }
+            _ => Ok(None),
+        }
+    };
+    let (from_state, to_state, guess, attestations, comparison) = futures::try_join!(
         stage_state(
             &*source_view.store,
             &source_view.listing,
@@ -162,6 +211,7 @@ async fn plan_once(context: &Context<'_>, from: &Stage, to: &Stage, wish: &Wish)
         ),
         guess,
         attestations,
+        comparison,
     )?;
     let reader = Reader {
         context,
@@ -175,17 +225,25 @@ async fn plan_once(context: &Context<'_>, from: &Stage, to: &Stage, wish: &Wish)
         wish,
         to_state,
     };
-    let unanswered = reader
+    let mut unanswered: Vec<String> = reader
         .from_values
         .unanswered()
         .chain(reader.to_values.unanswered())
         .collect();
-    let (evidence, passed_over) = reader.choose(from_state, guess).await?;
-    let (judgement, cleared) = judge(Kind::Promotion, &evidence);
-    let manifest = match from_current.filter(|manifest| manifest.digest() == evidence.candidate.digest) {
-        Some(manifest) => manifest,
-        None => required_manifest(&*source_view.store, evidence.candidate.digest).await?,
+    let (mut evidence, passed_over) = reader.choose(from_state, guess).await?;
+    let chosen = evidence.candidate.digest;
+    let (manifest, comparison) = match from_current.clone().filter(|manifest| manifest.digest() == chosen) {
+        Some(manifest) => (manifest, comparison),
+        None => (required_manifest(&*source_view.store, chosen).await?, None),
     };
+    evidence.changes = match comparison {
+        Some(comparison) => comparison,
+        None => compare(context, to, running, incoming(&manifest)).await,
+    };
+    if let Comparison::Unreadable(why) = &evidence.changes {
+        unanswered.push(format!("what would change in `{}` is not known: {why}", to.name));
+    }
+    let (judgement, cleared) = judge(Kind::Promotion, &evidence);
     let mut plan = Plan {
         digest: evidence.candidate.digest,
         version: evidence.candidate.version.clone(),
@@ -195,6 +253,8 @@ async fn plan_once(context: &Context<'_>, from: &Stage, to: &Stage, wish: &Wish)
         repositories: unmoved(to, &places),
         judgement,
         unanswered,
+        changes: named_changes(&evidence),
+        needless_names: needless_names(&evidence),
         work: None,
     };
     if let Some(cleared) = cleared {
@@ -216,6 +276,47 @@ async fn plan_once(context: &Context<'_>, from: &Stage, to: &Stage, wish: &Wish)
         });
     }
     Ok(plan)
+}
+
+fn named_changes(evidence: &Evidence) -> Vec<NamedChange> {
+    let each = evidence.named_changes().into_iter().map(|named| NamedChange {
+        change: named.change.clone(),
+        name: named.by.map(|by| by.name.to_owned()),
+        approved_by: named
+            .by
+            .and_then(|by| by.approval)
+            .map(|facts| (facts.signer.clone(), facts.record)),
+    });
+    each.collect()
+}
+
+/// Each with what is like it among all that would have to be named.
+fn needless_names(evidence: &Evidence) -> Vec<Needless> {
+    let known: BTreeSet<String> = evidence
+        .changes
+        .to_name()
+        .flat_map(|change| [change.subject.argument(), change.path.clone()])
+        .collect();
+    let each = evidence.needless_names().into_iter().map(|name| Needless {
+        name: name.to_owned(),
+        nearest: nearest(name, known.iter().map(String::as_str)).map(str::to_owned),
+    });
+    each.collect()
+}
+
+/// Warns of words that name nothing that holds.
+pub fn warn_of_needless_names(context: &Context<'_>, plan: &Plan) {
+    for needless in &plan.needless_names {
+        let meant = match &needless.nearest {
+            Some(nearest) => format!("; is `{nearest}` meant?"),
+            None => String::new(),
+        };
+        let text = format!(
+            "`--allow-removal {}` names nothing that is removed or breaks{meant}",
+            needless.name
+        );
+        context.events.tell(Event::Warning(&text));
+    }
 }
 
 /// The manifest that a stage's tag points at.
@@ -347,6 +448,7 @@ mod tests {
             gates: Vec::new(),
             cleared_hold: None,
             overridden_freeze: None,
+            allowed_changes: Vec::new(),
             relied_on: Vec::new(),
             existing: None,
             attestations: None,

@@ -12,7 +12,8 @@ use super::{Context, OpsError};
 use crate::image::{Digest, Manifest};
 use crate::project::Stage;
 use crate::promotion::{
-    Agreement, ApprovalRule, Candidate, Depth, Evidence, Kind, Listing, Move, MoveKind, StageState, judge, stage_state,
+    Agreement, ApprovalRule, Candidate, Comparison, Depth, Evidence, Kind, Listing, Move, MoveKind, StageState, judge,
+    stage_state,
 };
 
 /// How far back a history is read: usually the newest few moves tell where to go.
@@ -64,6 +65,8 @@ pub async fn plan(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<Pla
         freezes: Vec::new(),
         fingerprint: None,
         value_problems: problems.unwrap_or_default(),
+        // An emergency: what comes back was there before, and nobody is asked to name it.
+        changes: Comparison::Free,
         candidate,
     };
     let (judgement, cleared) = judge(Kind::Rollback, &evidence);
@@ -76,6 +79,8 @@ pub async fn plan(context: &Context<'_>, stage: &str, wish: &Wish) -> Result<Pla
         repositories: unmoved(stage, &places),
         judgement,
         unanswered: values.unanswered().collect(),
+        changes: Vec::new(),
+        needless_names: Vec::new(),
         work: None,
     };
     if let Some(cleared) = cleared {
@@ -270,6 +275,7 @@ mod tests {
             signer: String::new(),
             cleared_hold: None,
             overridden_freeze: None,
+            allowed_changes: Vec::new(),
             in_effect: true,
         });
         each.collect()

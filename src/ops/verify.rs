@@ -49,6 +49,8 @@ pub struct Said {
     pub result: Option<String>,
     /// Why, in their words.
     pub reason: Option<String>,
+    /// Removals and breaking changes that it lets pass.
+    pub allows: Vec<String>,
 }
 
 /// Verifies what a text names: a stage, a version, a digest, or a whole reference.
@@ -269,6 +271,7 @@ fn said(statement: &Verified<Statement>) -> Said {
         stage: None,
         result: None,
         reason: None,
+        allows: Vec::new(),
     };
     if let Some(provenance) = statement.of::<Provenance>() {
         said.kind = "provenance";
@@ -292,6 +295,8 @@ fn said(statement: &Verified<Statement>) -> Said {
         said.at = Some(promotion.at);
         said.stage = Some(promotion.stage.to_string());
         said.result = Some(promotion.kind.as_str().to_owned());
+        let allowed = promotion.allowed_changes.iter().map(|allowed| allowed.name.clone());
+        said.allows = allowed.collect();
     } else if let Some(summary) = statement.of::<Summary>() {
         said.kind = "vsa";
         said.at = Some(summary.at);
@@ -300,6 +305,7 @@ fn said(statement: &Verified<Statement>) -> Said {
         said.at = Some(approval.at);
         said.stage = Some(approval.stage.to_string());
         said.reason = approval.reason.clone();
+        said.allows = approval.allows.clone();
     } else if let Some(rejection) = statement.of::<Rejection>() {
         said.kind = "rejected";
         said.at = Some(rejection.at);

@@ -37,9 +37,9 @@ pub use freeze::{Freeze, WeekTime, Window};
 pub use load::PROJECT_FILE;
 pub use lock::{LOCK_FILE, Lock};
 pub use model::{
-    Asset, ConfigSettings, EnterRules, ImageSettings, InvalidTransitKey, KeyReference, LeaveRules, ParameterSettings,
-    Permission, ProgramSuite, Project, ProtectSettings, RunSettings, SecretReference, SigningSettings, Stage,
-    StageName, StagePort, TestKind, TestSettings, TransitKey, TrustedKey,
+    Asset, ConfigSettings, EnterRules, EnteringChanges, ImageSettings, InvalidTransitKey, KeyReference, LeaveRules,
+    ParameterSettings, Permission, ProgramSuite, Project, ProtectSettings, RunSettings, SecretReference,
+    SigningSettings, Stage, StageName, StagePort, TestKind, TestSettings, TransitKey, TrustedKey,
 };
 pub use oidc::{Authentication, CLIENT_CREDENTIALS, OidcClient, OidcSettings, Template};
 pub use starter::{NoStarter, Pipeline, StarterFile, starter};

@@ -257,6 +257,18 @@ pub struct EnterRules {
     pub approvers: Option<Vec<Utf8PathBuf>>,
     /// `freeze`: when nothing new may come.
     pub freezes: Vec<Freeze>,
+    /// `changes`: whether removals and breaking changes must be named.
+    pub changes: EnteringChanges,
+}
+
+/// What becomes of removals and breaking changes on their way to a stage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EnteringChanges {
+    /// Somebody must name them.
+    #[default]
+    Named,
+    /// They enter as all others.
+    Free,
 }
 
 /// How `iamship test` tests in this stage.

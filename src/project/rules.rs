@@ -9,7 +9,7 @@ use super::freeze;
 use super::quantity::Length;
 use super::read::{Table, Value};
 use super::test_settings::suite_name;
-use super::{EnterRules, LeaveRules, Permission, SigningSettings, TestSettings, TrustedKey};
+use super::{EnterRules, EnteringChanges, LeaveRules, Permission, SigningSettings, TestSettings, TrustedKey};
 use crate::diagnostic::{Code, Diagnostic, nearest};
 
 /// More approvals than this are a mistake.
@@ -32,8 +32,12 @@ pub(super) fn read_enter(table: &Table<'_>, signing: &SigningSettings) -> EnterR
         enter.problems().push(diagnostic);
     }
     let freezes = enter.get("freeze").map(|value| freeze::read(value));
+    let changes = enter
+        .get("changes")
+        .and_then(|value| value.choice(&[("named", EnteringChanges::Named), ("free", EnteringChanges::Free)]));
     enter.finish();
     EnterRules {
+        changes: changes.unwrap_or_default(),
         approvals: approvals.unwrap_or_default(),
         approvers: approvers.map(|(_, named)| named),
         freezes: freezes.unwrap_or_default(),

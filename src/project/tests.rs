@@ -589,6 +589,21 @@ fn a_profile_in_the_project_wins_and_its_mistakes_point_into_it() {
 }
 
 #[test]
+fn a_stage_says_whether_changes_must_be_named() {
+    let with = |word: &str| {
+        let text = FULL.replace("{ approvals = 0 }", &format!("{{ changes = \"{word}\" }}"));
+        Project::load(folder(&text).path())
+    };
+    let entering = |word: &str| with(word).expect("a project").stages[1].enter.changes;
+    assert_eq!(entering("free"), EnteringChanges::Free);
+    assert_eq!(entering("named"), EnteringChanges::Named);
+    let found = with("fre").expect_err("refused");
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].message, "`changes` can't be `fre`");
+    assert_eq!(found[0].help, ["did you mean `free`?"]);
+}
+
+#[test]
 fn rules_of_the_first_stage_that_no_gate_would_ask_are_refused() {
     let text = FULL.replacen("name = \"dev\"\n", "name = \"dev\"\nenter = { approvals = 0 }\n", 1);
     let found = told(&text);

@@ -16,6 +16,8 @@ pub struct ApprovalFacts {
     pub stage: StageName,
     /// Why.
     pub reason: Option<String>,
+    /// Removals and breaking changes that it lists as meant.
+    pub allows: Vec<String>,
     /// When.
     pub at: Timestamp,
     /// Who, as the author calls itself.
@@ -103,6 +105,7 @@ pub(super) fn approvals(records: &Records) -> Vec<ApprovalFacts> {
         said.map(|approval| ApprovalFacts {
             stage: approval.stage.clone(),
             reason: approval.reason.clone(),
+            allows: approval.allows.clone(),
             at: approval.at,
             by: approval.by.clone(),
             signer: approval.signer().name().to_owned(),

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use std::time::Duration;
 
+use super::changes::Comparison;
 use super::decisions::{ApprovalFacts, ApprovalRule, RejectionFacts};
 use super::history::{MoveKind, StageState};
 use super::standing::Standing;
@@ -44,6 +45,8 @@ pub struct Evidence {
     pub fingerprint: Option<CurrentFingerprint>,
     /// What is wrong with `to`'s values for the contract of the candidate.
     pub value_problems: Vec<String>,
+    /// What differs between the candidate's configuration and the one that `to` runs.
+    pub changes: Comparison,
 }
 
 impl Evidence {
@@ -63,10 +66,16 @@ impl Evidence {
         let current = self.fingerprint.as_ref();
         let tests = suites.filter_map(|suite| Standing::of(&self.candidate.tests, suite, current));
         let built = self.candidate.relied_on.iter().copied();
-        let approved = self.counted_approvals().into_iter().map(|facts| facts.envelope);
+        let mut approved: Vec<_> = self.counted_approvals();
+        let named = self.named_changes();
+        for facts in named.iter().filter_map(|named| named.by?.approval) {
+            if approved.iter().all(|known| known.record != facts.record) {
+                approved.push(facts);
+            }
+        }
         built
             .chain(tests.map(|standing| standing.facts().envelope))
-            .chain(approved)
+            .chain(approved.into_iter().map(|facts| facts.envelope))
             .collect()
     }
 
@@ -109,6 +118,8 @@ pub struct Request {
     pub clear_hold: Option<Digest>,
     /// Why it goes on in spite of a freeze.
     pub override_freeze: Option<String>,
+    /// Removals and breaking changes that are meant, as the caller names them.
+    pub allow_removal: Vec<String>,
 }
 
 /// A digest and what trusted keys say about it.

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::attest::predicate::AllowedChange;
 use crate::image::{Digest, Tag};
 use crate::project::StageName;
 
@@ -40,6 +41,8 @@ pub struct Move {
     pub cleared_hold: Option<Digest>,
     /// Why it went on in spite of a freeze.
     pub overridden_freeze: Option<String>,
+    /// What breaks or is removed and was named beforehand.
+    pub allowed_changes: Vec<AllowedChange>,
     /// Whether the stage ever ran it, as far as can be told: a record is written before the tag is moved.
     pub in_effect: bool,
 }

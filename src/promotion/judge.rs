@@ -3,6 +3,7 @@
 use super::evidence::Evidence;
 use super::gates::{Gate, PROMOTION, ROLLBACK};
 use super::verdict::{GateName, Verdict};
+use crate::attest::predicate::AllowedChange;
 use crate::image::Digest;
 
 /// What each gate said, in the order in which they were asked.
@@ -31,6 +32,7 @@ pub struct Cleared {
     gates: Vec<(GateName, Verdict)>,
     cleared_hold: Option<Digest>,
     overridden_freeze: Option<String>,
+    allowed_changes: Vec<AllowedChange>,
 }
 
 impl Cleared {
@@ -47,6 +49,11 @@ impl Cleared {
     /// Why it goes on in spite of a freeze.
     pub fn overridden_freeze(&self) -> Option<&str> {
         self.overridden_freeze.as_deref()
+    }
+
+    /// What breaks or is removed and was named.
+    pub fn allowed_changes(&self) -> &[AllowedChange] {
+        &self.allowed_changes
     }
 }
 
@@ -71,6 +78,7 @@ pub fn judge(kind: Kind, evidence: &Evidence) -> (Judgement, Option<Cleared>) {
         gates: gates.clone(),
         cleared_hold: evidence.cleared_hold(),
         overridden_freeze: evidence.overridden_freeze().map(str::to_owned),
+        allowed_changes: evidence.allowed_changes(),
     });
     let judgement = Judgement {
         digest: evidence.candidate.digest,

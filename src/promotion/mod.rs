@@ -5,6 +5,7 @@
 //! [`judge`] makes a [`Cleared`].
 
 mod candidate;
+mod changes;
 mod decisions;
 mod evidence;
 mod gates;
@@ -16,6 +17,7 @@ mod standing;
 mod verdict;
 
 pub use candidate::{Ledger, stated};
+pub use changes::{Comparison, NamedChange, Naming, is_named_by};
 pub use decisions::{ApprovalFacts, ApprovalRule, Approver, RejectionFacts};
 pub use evidence::{Candidate, CurrentFingerprint, Evidence, Freshness, ProvenanceFacts, Request, TestFacts};
 pub use history::{Agreement, Move, MoveKind, Ran, StageState};

@@ -259,6 +259,7 @@ fn to_move(tag: &HistoryTag, record: &VerifiedRecord, filled_by: FilledBy) -> Re
         signer,
         cleared_hold: promotion.cleared_hold,
         overridden_freeze: promotion.overridden_freeze,
+        allowed_changes: promotion.allowed_changes,
         in_effect: false,
     })
 }
@@ -304,6 +305,7 @@ mod tests {
                 reason: None,
                 cleared_hold: None,
                 overridden_freeze: None,
+                allowed_changes: Vec::new(),
             };
             let statement = Statement::about("x", image.digest, Predicate::Promotion(promotion));
             let envelope = Envelope::sign(&statement, &self.key);

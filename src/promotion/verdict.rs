@@ -80,6 +80,8 @@ pub enum GateName {
     Approved,
     /// The next stage gives every parameter a value that fits.
     Values,
+    /// What the next stage loses, or what breaks there, was named by somebody.
+    Changes,
     /// The next stage takes something new at this time.
     Freeze,
     /// It is not older than what the next stage runs.
@@ -102,6 +104,7 @@ impl GateName {
             Self::Soak => "soak",
             Self::Approved => "approved",
             Self::Values => "values",
+            Self::Changes => "changes",
             Self::Freeze => "freeze",
             Self::NotOlder => "not-older",
             Self::Held => "held",

@@ -130,6 +130,7 @@ impl Scene {
             Predicate::Approval(Approval {
                 stage: "prod".parse().expect("a stage"),
                 reason: None,
+                allows: Vec::new(),
                 at,
                 by: by.clone(),
             }),

@@ -121,6 +121,7 @@ fn approval(key: &SigningKey, image: &Descriptor, stage: &str) -> Envelope {
     let approval = Approval {
         stage: stage.parse().expect("a stage"),
         reason: None,
+        allows: Vec::new(),
         at: jiff::Timestamp::now(),
         by: "somebody".to_owned(),
     };

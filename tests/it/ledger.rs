@@ -204,6 +204,7 @@ fn put_large_move(registry: &TestRegistry, shop: &Shop, image: &Descriptor) -> D
         reason: None,
         cleared_hold: None,
         overridden_freeze: None,
+        allowed_changes: Vec::new(),
     };
     let stage = promotion.stage.clone();
     let envelope = sign(shop, image, Predicate::Promotion(promotion));

@@ -3,6 +3,7 @@ mod approve;
 mod architecture;
 mod attest;
 mod build;
+mod changes_gate;
 mod check;
 mod completions;
 mod corpus;

@@ -15,6 +15,9 @@ pub struct Approval {
     /// Why.
     #[serde(default)]
     pub reason: Option<String>,
+    /// Removals and breaking changes that are meant: `client:web-client`, a path.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allows: Vec<String>,
     /// When.
     pub at: Timestamp,
     /// Who says so: a user or a pipeline, as it calls itself. The signer is who proves it.

@@ -12,7 +12,7 @@ mod wire;
 pub use decision::{Approval, Rejection};
 pub use json::Json;
 pub use parameters::Parameters;
-pub use promotion::{GateOutcome, Promotion, PromotionKind, Verdict};
+pub use promotion::{AllowedChange, GateOutcome, Promotion, PromotionKind, Verdict};
 pub use provenance::{Base, Provenance, SourceCommit};
 pub use summary::{InputAttestation, Summary, SummaryPolicy, SummaryResult};
 pub use test_result::{CheckOutcome, Outcome, TestResult};

@@ -44,6 +44,24 @@ pub struct Promotion {
     /// Why it went on in spite of a freeze.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overridden_freeze: Option<String>,
+    /// What breaks or is removed in the stage and was named beforehand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed_changes: Vec<AllowedChange>,
+}
+
+/// Words that named breaking changes or removals, so that they went on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AllowedChange {
+    /// As it was written: `client:web-client`, a path.
+    pub name: String,
+    /// How many changes it named.
+    pub changes: u32,
+    /// The record of the approval that says it; `None`: whoever promoted it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Digest>,
+    /// Whose key signed that approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<String>,
 }
 
 /// Ways to a stage.

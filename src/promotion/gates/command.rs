@@ -24,6 +24,8 @@ impl Evidence {
         if from != to {
             words.extend(request.allow_older.then(|| "--allow-older".to_owned()));
         }
+        let allowed = request.allow_removal.iter();
+        words.extend(allowed.map(|name| format!("--allow-removal {}", quoted(name))));
         words.extend(request.clear_hold.map(|record| format!("--clear-hold {record}")));
         let reason = request.override_freeze.as_deref();
         words.extend(reason.map(|reason| format!("--override-freeze {}", quoted(reason))));
@@ -32,7 +34,7 @@ impl Evidence {
 }
 
 /// A text as a shell's word.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.,:/@+".contains(letter);
     match !text.is_empty() && text.chars().all(is_plain) {
         true => text.to_owned(),
@@ -55,12 +57,13 @@ mod tests {
             digest: Some("1.0-new".into()),
             clear_hold: Some(digest("record")),
             override_freeze: Some("it's down".into()),
+            allow_removal: vec!["client:web".into(), "data source `main`".into()],
         };
         assert_eq!(
             evidence.command(&request),
             format!(
-                "iamship promote staging prod --digest 1.0-new --expect-current {} --allow-older --clear-hold {} \
-                 --override-freeze 'it'\\''s down'",
+                "iamship promote staging prod --digest 1.0-new --expect-current {} --allow-older \
+                 --allow-removal client:web --allow-removal 'data source `main`' --clear-hold {} --override-freeze 'it'\\''s down'",
                 digest("old"),
                 digest("record")
             )
@@ -69,6 +72,7 @@ mod tests {
         let back = Request {
             clear_hold: None,
             override_freeze: None,
+            allow_removal: Vec::new(),
             ..request
         };
         assert_eq!(

@@ -1,6 +1,8 @@
 //! A promotion from `staging` to `prod` that every gate passes, for tests to spoil.
 
+use crate::bundle::{Change, ChangeKind, Impact, Subject};
 use crate::image::Digest;
+use crate::promotion::changes::Comparison;
 use crate::promotion::decisions::{ApprovalFacts, ApprovalRule, Approver, RejectionFacts};
 use crate::promotion::evidence::{Candidate, CurrentFingerprint, Evidence, ProvenanceFacts, Request, TestFacts};
 use crate::promotion::history::{Agreement, Move, MoveKind, StageState};
@@ -28,6 +30,7 @@ pub(in crate::promotion) fn moved(stage: &str, name: &str, second: i64) -> Move 
         signer: "keys/iamship.pub".into(),
         cleared_hold: None,
         overridden_freeze: None,
+        allowed_changes: Vec::new(),
         in_effect: true,
     }
 }
@@ -59,6 +62,7 @@ pub(in crate::promotion) fn approval(name: &str, stage: &str, second: i64) -> Ap
         reason: None,
         at: at(second),
         by: name.to_owned(),
+        allows: Vec::new(),
         signer,
         key,
         record: digest(&format!("approval {name} {stage} {second}")),
@@ -74,6 +78,26 @@ pub(in crate::promotion) fn rejection(stage: Option<&str>) -> RejectionFacts {
         by: "ada".into(),
         signer: "keys/ada.pub".into(),
         record: digest("rejection"),
+    }
+}
+
+/// Something that the candidate does not have any more.
+pub(in crate::promotion) fn removed(what: &str, id: &str, path: &str) -> Change {
+    Change {
+        kind: ChangeKind::Removed,
+        subject: Subject {
+            what: what.into(),
+            id: id.into(),
+        },
+        path: path.into(),
+        severity: Impact::Breaking,
+        because: None,
+        whole: true,
+        before: None,
+        after: None,
+        secret: false,
+        before_span: None,
+        after_span: None,
     }
 }
 
@@ -143,5 +167,6 @@ pub(in crate::promotion) fn evidence() -> Evidence {
             definition: digest("definition"),
         }),
         value_problems: Vec::new(),
+        changes: Comparison::Equal,
     }
 }

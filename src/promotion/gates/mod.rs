@@ -1,6 +1,7 @@
 //! The gates: one file a gate, one line in a table.
 
 mod approved;
+mod changes;
 mod command;
 mod freeze;
 mod held;
@@ -63,6 +64,10 @@ pub(super) const PROMOTION: &[Gate] = &[
     Gate {
         name: GateName::Values,
         ask: values::ask,
+    },
+    Gate {
+        name: GateName::Changes,
+        ask: changes::ask,
     },
     Gate {
         name: GateName::Freeze,

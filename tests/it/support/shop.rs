@@ -117,6 +117,7 @@ pub(crate) fn seed_moves(registry: &TestRegistry, shop: &Shop, stage: &str, coun
             reason: None,
             cleared_hold: None,
             overridden_freeze: None,
+            allowed_changes: Vec::new(),
         };
         let statement = Statement::about("shop", image.digest(), Predicate::Promotion(promotion));
         let envelope = Envelope::sign(&statement, &shop.key);

@@ -167,6 +167,17 @@ impl Tree {
         if inside { self.at(file as u32, index) } else { None }
     }
 
+    /// The innermost element that holds a byte of a file.
+    pub fn node_at(&self, file: usize, offset: usize) -> Option<Node<'_>> {
+        let elements = &self.documents.get(file)?.elements;
+        let after = elements.partition_point(|element| element.start as usize <= offset);
+        let mut index = after.checked_sub(1)? as u32;
+        while !elements.get(index as usize)?.range().contains(&offset) {
+            index = elements[index as usize].parent;
+        }
+        self.at(file as u32, index)
+    }
+
     /// How many elements all files have.
     pub fn size(&self) -> usize {
         self.documents.iter().map(|document| document.elements.len()).sum()

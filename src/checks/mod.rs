@@ -4,6 +4,7 @@
 
 mod carried;
 mod certificate;
+mod allow;
 mod contract;
 #[cfg(test)]
 mod fixture;
@@ -25,7 +26,6 @@ mod stage_localhost;
 mod stage_plain_http;
 mod view;
 
-use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,6 +33,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use jiff::Timestamp;
 
 pub use certificate::{Expiry, Standing, expiries};
+pub use allow::{Findings, Scene, allow};
 pub use contract::contract;
 pub use matrix::{Cell, Group, Mark, Matrix, Row, matrix};
 use view::View;
@@ -162,7 +163,7 @@ pub fn run(context: &Context<'_>) -> Vec<Diagnostic> {
     } else {
         side_by_side(context)
     };
-    with_severities(findings.into_iter().flatten().collect(), &context.project.severities)
+    with_severities(findings.into_iter().flatten().collect(), context.project)
 }
 
 /// Each rule's findings, in the order of the rules, which know nothing of each other.
@@ -206,7 +207,7 @@ pub fn completeness(project: &Project, contract: &Contract, stage: &StageInput) 
         parameter_type::find,
     ];
     let findings = rules.iter().flat_map(|find| find(&view)).collect();
-    with_severities(findings, &project.severities)
+    with_severities(findings, project)
 }
 
 /// Ids of the configuration that nothing defines; values play no part.
@@ -215,20 +216,20 @@ pub fn references(context: &Context<'_>) -> Vec<Diagnostic> {
         .iter()
         .filter(|rule| rule.codes.contains(&Code::ReferenceDangling));
     let findings = rules.flat_map(|rule| (rule.run)(context)).collect();
-    with_severities(findings, &context.project.severities)
+    with_severities(findings, context.project)
 }
 
-/// Applies `[checks]`: another severity for a code, or (`None`) nothing of it.
-pub fn with_severities(
-    diagnostics: Vec<Diagnostic>,
-    severities: &BTreeMap<String, Option<Severity>>,
-) -> Vec<Diagnostic> {
-    let judged = |mut diagnostic: Diagnostic| match severities.get(diagnostic.code.as_str()) {
-        None => Some(diagnostic),
-        Some(severity) => {
-            diagnostic.severity = (*severity)?;
-            Some(diagnostic)
-        }
+/// Applies `[checks]` and the stages' own: another severity for a code, or nothing of it. What is about several stages
+/// is as bad as for the strictest of them.
+pub fn with_severities(diagnostics: Vec<Diagnostic>, project: &Project) -> Vec<Diagnostic> {
+    let judged = |mut diagnostic: Diagnostic| {
+        let code = diagnostic.code.as_str();
+        let general = project.severities.get(code);
+        let of_stage = |name: &String| project.stage(name)?.severities.get(code);
+        let said = |own: Option<&Option<Severity>>| own.or(general).copied().unwrap_or(Some(diagnostic.severity));
+        let strictest = diagnostic.stages.iter().map(|name| said(of_stage(name))).max();
+        diagnostic.severity = strictest.unwrap_or_else(|| said(None))?;
+        Some(diagnostic)
     };
     diagnostics.into_iter().filter_map(judged).collect()
 }
@@ -276,26 +277,33 @@ mod tests {
 
     #[test]
     fn a_project_turns_rules_up_down_and_off() {
-        let found = |code| Diagnostic::new(code, "x");
-        let all = vec![
-            found(Code::ParameterUnused),
-            found(Code::StageHost),
-            found(Code::ParameterEmpty),
+        let mut fixture = Fixture::new(&[], &[("dev", ""), ("prod", "")]);
+        let severities = [
+            ("parameter-unused", Some(Severity::Error)),
+            ("stage-host", None),
+            ("parameter-empty", Some(Severity::Warning)),
         ];
-        let said = BTreeMap::from([
-            ("parameter-unused".to_owned(), Some(Severity::Error)),
-            ("stage-host".to_owned(), None),
-            ("parameter-empty".to_owned(), Some(Severity::Warning)),
-        ]);
-        let judged = with_severities(all, &said);
-        let told: Vec<_> = judged.iter().map(|found| (found.code, found.severity)).collect();
+        fixture.project.severities = severities.map(|(code, said)| (code.to_owned(), said)).into();
+        let dev = &mut fixture.project.stages[0].severities;
+        dev.insert("parameter-empty".to_owned(), None);
+        dev.insert("stage-host".to_owned(), Some(Severity::Warning));
+        let told = |code, stages: &[&str]| {
+            let found = stages.iter().fold(Diagnostic::new(code, "x"), Diagnostic::stage);
+            let judged = with_severities(vec![found], &fixture.project);
+            judged.first().map(|found| found.severity)
+        };
+        let (warning, error) = (Some(Severity::Warning), Some(Severity::Error));
+        assert_eq!(told(Code::ParameterUnused, &[]), error);
+        assert_eq!(told(Code::StageHost, &[]), None);
+        assert_eq!(told(Code::StageHost, &["prod"]), None);
+        assert_eq!(told(Code::StageHost, &["dev"]), warning);
+        assert_eq!(told(Code::ParameterEmpty, &["dev"]), None);
         assert_eq!(
-            told,
-            [
-                (Code::ParameterUnused, Severity::Error),
-                (Code::ParameterEmpty, Severity::Warning)
-            ]
+            told(Code::ParameterEmpty, &["dev", "prod"]),
+            warning,
+            "the strictest counts"
         );
+        assert_eq!(told(Code::SecretLiteral, &["dev"]), error);
     }
 
     #[test]

@@ -94,6 +94,7 @@ pub(crate) enum Command {
     Verify(Verify),
     Render(Render),
     Deploy(Deploy),
+    Rule(Rule),
     Completions(Completions),
     Man(Man),
 }
@@ -180,6 +181,22 @@ pub(crate) struct Lock {
   iamship parameters                      a table, one column a stage
   iamship parameters --format json        for scripts")]
 pub(crate) struct Parameters {}
+
+/// Show what a check means, why, an example, and how to mend or allow it
+///
+/// Works without a project.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  iamship rule                            every code
+  iamship rule redirect-wildcard          its page
+
+Allow a finding on its line or the line before, with a reason:
+  # iamship: allow stage-plain-http inside the cluster only
+  <!-- iamship: allow redirect-wildcard the partner's test tool -->")]
+pub(crate) struct Rule {
+    /// The code, as findings show it
+    pub(crate) code: Option<String>,
+}
 
 /// Check the project, its configuration and the stages' values
 #[derive(Args, Debug)]

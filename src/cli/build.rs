@@ -26,6 +26,7 @@ pub(super) async fn run(arguments: &Build, context: &Context<'_>, shell: &Shell)
                 shell.json(&refused(&errors, arguments));
             } else {
                 shell.aside(format!("{}\n", report::text(&errors, color(shell)).trim_end()));
+                super::check::explain(&errors, shell);
                 shell.error(format!("not built: {}", report::summary(&errors)));
             }
             return yes_no_or_unanswered(false, world_failed(&errors));

@@ -54,6 +54,7 @@ impl Failure {
             Self::Unanswered => ExitCode::from(3),
             Self::Diagnostics(diagnostics) => {
                 shell.aside(report::text(&diagnostics, super::check::color(shell)).trim_end());
+                super::check::explain(&diagnostics, shell);
                 ExitCode::from(2)
             }
             Self::Input { message, help } => say(shell, &message, &help, 2),

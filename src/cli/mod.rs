@@ -20,6 +20,7 @@ mod promote;
 mod reject;
 mod render;
 mod rollback;
+mod rule;
 mod shell;
 mod status;
 mod table;
@@ -60,7 +61,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if let (Command::Check(_), Failure::Diagnostics(diagnostics)) = (&arguments.command, &failure) {
-                check::document(diagnostics, &shell);
+                check::document(diagnostics, &[], &shell);
             }
             failure.tell(&shell)
         }
@@ -78,6 +79,7 @@ fn run(arguments: &Arguments, shell: &Shell) -> Outcome {
         Command::Keygen(keygen) => keygen::run(keygen, global, shell),
         Command::Completions(completions) => completions::run(completions, shell),
         Command::Man(man) => completions::man(man, shell),
+        Command::Rule(rule) => rule::run(rule, shell),
         command => {
             // Waiting for a registry needs no second thread; hashing and scrypt get one when they want it.
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -111,7 +113,9 @@ async fn connected(command: &Command, global: &Global, shell: &Shell) -> Outcome
             Command::History(history) => history::run(history, &context, shell).await,
             Command::Render(render) => render::run(render, &context, shell).await,
             Command::Verify(verify) => verify::run(verify, &context, shell).await,
-            Command::Init(_) | Command::Keygen(_) | Command::Completions(_) | Command::Man(_) => Ok(()),
+            Command::Init(_) | Command::Keygen(_) | Command::Completions(_) | Command::Man(_) | Command::Rule(_) => {
+                Ok(())
+            }
         }
     };
     let mut interrupts = Interrupts::new()?;

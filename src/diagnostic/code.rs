@@ -102,8 +102,48 @@ codes! {
     // --- the tree
     ReferenceDangling "reference-dangling" Error "an id that nothing defines";
     FilledInvalid "filled-invalid" Error "the configuration is not valid once a stage's values are filled in";
+    // --- what is allowed
+    AllowUnused "allow-unused" Warning "something is allowed that no check finds";
+    AllowInvalid "allow-invalid" Warning "an allowance without a reason, or of what can't be allowed";
     // --- what a build would bring
     BuildRejected "build-rejected" Error "the image was rejected, or its stage was rolled back from it";
+}
+
+impl Code {
+    /// The code of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == name)
+    }
+
+    /// Whether a project may allow a finding. Not what can't be read, what would fail at the first start, or what
+    /// `[parameters]` says better.
+    pub fn can_be_allowed(self) -> bool {
+        let name = self.as_str();
+        let unreadable = name.starts_with("project-") || name.ends_with("-malformed") || name.ends_with("-syntax");
+        !unreadable
+            && !matches!(
+                self,
+                Self::ProfileInvalid
+                    | Self::LockInvalid
+                    | Self::FileUnreadable
+                    | Self::XmlDoctype
+                    | Self::XmlRoot
+                    | Self::MergeConflict
+                    | Self::DuplicateKey
+                    | Self::PlaceholderUnclear
+                    | Self::EnvDuplicate
+                    | Self::ParameterMissing
+                    | Self::ParameterEmpty
+                    | Self::ParameterMisspelt
+                    | Self::ParameterType
+                    | Self::SecretsUnreadable
+                    | Self::SecretsUnreachable
+                    | Self::FilledInvalid
+                    | Self::AllowUnused
+                    | Self::AllowInvalid
+                    | Self::BuildRejected
+            )
+    }
 }
 
 impl fmt::Display for Code {

@@ -4,9 +4,12 @@
 //! `cli`, SARIF and GitHub annotations in `report`). Its [`Label`]s hold their [`Source`], so a
 //! diagnostic can be drawn without the thing that made it.
 
+mod allow;
 mod code;
+mod page;
 mod source;
 
+pub use allow::Allowed;
 pub use code::{Code, Severity};
 pub use source::{Position, Source, Span};
 
@@ -23,6 +26,8 @@ pub struct Diagnostic {
     pub labels: Vec<Label>,
     /// Mends, the best first; a command that can be run where there is one.
     pub help: Vec<String>,
+    /// The stages that it is about, beside those of `about`; none when it is about the project.
+    pub stages: Vec<String>,
     /// Which stages' values it is about; empty when it is about something else.
     pub about: Vec<About>,
 }
@@ -54,6 +59,7 @@ impl Diagnostic {
             message: message.into(),
             labels: Vec::new(),
             help: Vec::new(),
+            stages: Vec::new(),
             about: Vec::new(),
         }
     }
@@ -83,6 +89,25 @@ impl Diagnostic {
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help.push(help.into());
         self
+    }
+
+    /// Says that it is about a stage; one finding may be about several.
+    #[must_use]
+    pub fn stage(mut self, name: impl std::fmt::Display) -> Self {
+        self.stages.push(name.to_string());
+        self
+    }
+
+    /// The names of all stages that it is about, each once.
+    pub fn stage_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        let about = self.about.iter().map(|about| &about.stage);
+        for name in self.stages.iter().chain(about) {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
+            }
+        }
+        names
     }
 
     /// Whether it stops a build.

@@ -131,6 +131,7 @@ pub async fn plan(context: &Context<'_>, entry: Entry) -> Result<Planned, OpsErr
     let stages = inputs::stages(context, &all, inputs::Need::Values).await?;
     let first: &[&Stage] = if entry == Entry::FirstStage { &all[..1] } else { &[] };
     let (errors, warnings): (Vec<_>, Vec<_>) = findings(context, &reading, stages, first)
+        .diagnostics
         .into_iter()
         .partition(Diagnostic::is_error);
     if !errors.is_empty() {

@@ -4,8 +4,8 @@ pub use super::inputs::world_failed;
 use super::inputs::{self, Need, StageReading};
 use super::view;
 use super::{Context, OpsError};
-use crate::checks;
-use crate::diagnostic::Diagnostic;
+use crate::checks::{self, Findings};
+use crate::diagnostic::{Diagnostic, Source};
 use crate::project::{Stage, StageName};
 use crate::values::{Contract, Coverage};
 
@@ -21,7 +21,7 @@ pub enum Scope<'a> {
 }
 
 /// Everything that is wrong.
-pub async fn check(context: &Context<'_>, scope: Scope<'_>) -> Result<Vec<Diagnostic>, OpsError> {
+pub async fn check(context: &Context<'_>, scope: Scope<'_>) -> Result<Findings, OpsError> {
     let wanted = wanted(context, scope)?;
     let reading = inputs::bundle(context.project)?;
     // The other stages' values are compared with; where nobody's are judged, nobody's are read.
@@ -47,10 +47,11 @@ pub(super) fn findings(
     reading: &inputs::ProjectBundle,
     stages: Vec<StageReading>,
     wanted: &[&Stage],
-) -> Vec<Diagnostic> {
+) -> Findings {
     let is_wanted = |name: &StageName| wanted.iter().any(|stage| stage.name == *name);
     let mut diagnostics = reading.diagnostics.clone();
     let (mut all, mut checked) = (Vec::new(), Vec::new());
+    let mut sources = vec![context.project.source.clone()];
     for stage in stages {
         if is_wanted(&stage.input.name) {
             // Every secret would be missing; that they can't be read is the one thing to say.
@@ -59,9 +60,12 @@ pub(super) fn findings(
             }
             diagnostics.extend(stage.diagnostics);
         }
+        let new = |source: &Source| !sources.iter().any(|known: &Source| known.path() == source.path());
+        let new: Vec<_> = stage.sources.into_iter().filter(new).collect();
+        sources.extend(new);
         all.push(stage.input);
     }
-    diagnostics = checks::with_severities(diagnostics, &context.project.severities);
+    diagnostics = checks::with_severities(diagnostics, context.project);
     diagnostics.extend(checks::run(&checks::Context {
         project: context.project,
         bundle: &reading.bundle,
@@ -70,7 +74,15 @@ pub(super) fn findings(
         all_stages: &all,
         now: context.now(),
     }));
-    diagnostics
+    checks::allow(
+        diagnostics,
+        &checks::Scene {
+            project: context.project,
+            bundle: &reading.bundle,
+            sources: &sources,
+            whole: checked.len() == context.project.stages.len(),
+        },
+    )
 }
 
 /// The contract and what each stage gives it.

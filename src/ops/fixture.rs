@@ -43,5 +43,6 @@ pub(super) fn stage(name: &str) -> Stage {
         },
         run: RunSettings::default(),
         protect: None,
+        severities: Default::default(),
     }
 }

@@ -38,6 +38,8 @@ pub(super) fn bundle(project: &Project) -> Result<ProjectBundle, OpsError> {
 pub(super) struct StageReading {
     pub(super) input: StageInput,
     pub(super) diagnostics: Vec<Diagnostic>,
+    /// Its values files.
+    pub(super) sources: Vec<Source>,
 }
 
 impl StageReading {
@@ -146,6 +148,7 @@ async fn read_stage(context: &Context<'_>, stage: &Stage, need: Need) -> Result<
             values,
         },
         diagnostics,
+        sources: files,
     })
 }
 

@@ -7,7 +7,7 @@ use super::trial::Check;
 use super::{Context, OpsError};
 use crate::bundle::Bundle;
 use crate::checks::{self, StageInput};
-use crate::diagnostic::{Diagnostic, Source};
+use crate::diagnostic::{Code, Diagnostic, Source};
 use crate::values::Contract;
 
 /// How many findings a check's detail names.
@@ -102,12 +102,23 @@ fn contract_problems(own: &Contract, signed: &Contract) -> Vec<String> {
 
 fn dangling(context: &Context<'_>, bundle: &Bundle, contract: &Contract) -> Vec<Diagnostic> {
     let stages: &[StageInput] = &[];
-    checks::references(&checks::Context {
+    let found = checks::references(&checks::Context {
         project: context.project,
         bundle,
         contract,
         stages,
         all_stages: stages,
         now: context.now(),
-    })
+    });
+    let scene = checks::Scene {
+        project: context.project,
+        bundle,
+        sources: &[],
+        whole: false,
+    };
+    let found = checks::allow(found, &scene).diagnostics;
+    found
+        .into_iter()
+        .filter(|found| found.code == Code::ReferenceDangling)
+        .collect()
 }

@@ -7,8 +7,8 @@ use camino::Utf8Path;
 use super::paths::{self, PathProblem, Root};
 use super::read::{Problems, Table, Value};
 use super::{
-    ConfigSettings, ImageSettings, Project, assets, image, oidc, protect, run, server, settings, signing, stages,
-    test_settings, vault,
+    ConfigSettings, ImageSettings, Project, allowance, assets, image, oidc, protect, run, server, settings, signing,
+    stages, test_settings, vault,
 };
 use crate::diagnostic::{Code, Diagnostic, Source};
 
@@ -71,7 +71,9 @@ fn read_project(root: &Root, problems: &Problems) -> Option<Project> {
     let parameters = settings::read_parameters(&file);
     let signing = signing::read(root, &file);
     let vault = vault::read(&file);
-    let severities = settings::read_severities(&file);
+    let checks = file.table("checks", "`[checks]`");
+    let severities = settings::read_severities(&checks);
+    let allowances = allowance::read(&checks);
     let default = image_settings.as_ref().map(|image| image.repository.clone());
     let default = default.unwrap_or_else(image::default_repository);
     let oidc = oidc::read(&file, server.as_ref());
@@ -108,6 +110,7 @@ fn read_project(root: &Root, problems: &Problems) -> Option<Project> {
         oidc,
         vault,
         severities,
+        allowances,
         stages,
     })
 }

@@ -3,6 +3,7 @@
 //! Loading says every problem at once. What comes out of [`Project::load`] needs no further look:
 //! names are names, locations are locations, files exist.
 
+mod allowance;
 mod assets;
 mod command_line;
 mod files;
@@ -31,6 +32,7 @@ mod test_settings;
 mod tests;
 mod vault;
 
+pub use allowance::Allowance;
 pub use assets::AssetFile;
 pub use command_line::{CommandLine, InvalidCommandLine};
 pub use freeze::{Freeze, WeekTime, Window};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 
 use super::Freeze;
+use super::allowance::Allowance;
 use super::vault::{VaultSettings, is_path};
 use crate::diagnostic::{Severity, Source, Span};
 use crate::image::{Location, Reference, Tag};
@@ -42,6 +43,8 @@ pub struct Project {
     pub vault: VaultSettings,
     /// `[checks]`: severities that this project gives to rules; `None` turns a rule off.
     pub severities: BTreeMap<String, Option<Severity>>,
+    /// `[[checks.allow]]`: findings that this project allows.
+    pub allowances: Vec<Allowance>,
     /// `[[stage]]`, in the order of promotion; never empty.
     pub stages: Vec<Stage>,
 }
@@ -223,6 +226,8 @@ pub struct Stage {
     pub run: RunSettings,
     /// `[stage.protect]`
     pub protect: Option<ProtectSettings>,
+    /// `[stage.checks]`: severities of findings that are about this stage; they win over the project's.
+    pub severities: BTreeMap<String, Option<Severity>>,
 }
 
 impl Stage {

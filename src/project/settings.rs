@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::ParameterSettings;
 use super::read::{Table, Value};
+use super::{ParameterSettings, allowance};
 use crate::diagnostic::{Code, Diagnostic, Severity, nearest};
 use crate::profile::{ParameterName, ParameterType};
 
@@ -67,8 +67,8 @@ const FIXED: &[Code] = &[
     Code::FilledInvalid,
 ];
 
-pub(super) fn read_severities(file: &Table<'_>) -> BTreeMap<String, Option<Severity>> {
-    let table = file.table("checks", "`[checks]`");
+/// What `[checks]`, or a stage's, says of codes. Its `allow` is no code.
+pub(super) fn read_severities(table: &Table<'_>) -> BTreeMap<String, Option<Severity>> {
     let mut severities = BTreeMap::new();
     let choices = [
         ("off", None),
@@ -76,6 +76,9 @@ pub(super) fn read_severities(file: &Table<'_>) -> BTreeMap<String, Option<Sever
         ("error", Some(Severity::Error)),
     ];
     for (name, span, value) in table.entries() {
+        if name == allowance::KEY && value.is_list() {
+            continue;
+        }
         let severity = value.choice(&choices);
         let free = || {
             Code::ALL
@@ -83,8 +86,8 @@ pub(super) fn read_severities(file: &Table<'_>) -> BTreeMap<String, Option<Sever
                 .filter(|code| !FIXED.contains(code))
                 .map(|code| code.as_str())
         };
-        let diagnostic = match Code::ALL.iter().find(|code| code.as_str() == name) {
-            Some(code) if FIXED.contains(code) => {
+        let diagnostic = match Code::named(name) {
+            Some(code) if FIXED.contains(&code) => {
                 let message = format!("`{name}` can't be changed: nothing can be built on what it finds");
                 Diagnostic::new(Code::ProjectInvalid, message)
             }
@@ -100,7 +103,7 @@ pub(super) fn read_severities(file: &Table<'_>) -> BTreeMap<String, Option<Sever
                 }
             }
         };
-        file.problems().push(diagnostic.at(span, ""));
+        table.problems().push(diagnostic.at(span, ""));
     }
     severities
 }

@@ -8,7 +8,9 @@ use super::image::read_insecure;
 use super::paths::{PathProblem, Root};
 use super::read::{Table, Value};
 use super::test_settings::Known;
-use super::{SigningSettings, Stage, StageName, protect, rules, run, secret_reference, test_settings};
+use super::{
+    SigningSettings, Stage, StageName, allowance, protect, rules, run, secret_reference, settings, test_settings,
+};
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::image::{Location, Tag};
 
@@ -96,6 +98,12 @@ fn read_stage(
     let enter = rules::read_enter(&table, signing);
     let run = run::read(&table);
     let protect = protect::read(&table);
+    let checks = table.table("checks", "`[stage.checks]`");
+    let severities = settings::read_severities(&checks);
+    if let Some(value) = checks.get(allowance::KEY) {
+        let help = "write `[[checks.allow]]`: it holds for all stages".to_owned();
+        let _: Option<()> = value.refuse("`allow` stands here for one stage", help);
+    }
     table.finish();
     let stage = Stage {
         name: name?,
@@ -109,6 +117,7 @@ fn read_stage(
         test,
         run,
         protect,
+        severities,
     };
     Some((stage, tag_span))
 }

@@ -54,10 +54,21 @@ pub fn summary(diagnostics: &[Diagnostic]) -> String {
 /// Diagnostics for the renderers' tests.
 #[cfg(test)]
 mod example {
-    use crate::diagnostic::{Code, Diagnostic, Severity, Source};
+    use crate::diagnostic::{Allowed, Code, Diagnostic, Severity, Source};
 
     pub(super) fn env() -> Source {
         Source::new("env/prod.env", "A=1\nBASE=http://localhost:8443\nDB_PASSWORD=hunter2\n")
+    }
+
+    /// One that a comment allows.
+    pub(super) fn allowed() -> Vec<Allowed> {
+        let env = env();
+        vec![Allowed {
+            diagnostic: Diagnostic::new(Code::SecretLiteral, "a password").at(env.span(4..8), ""),
+            reason: "a demo account".to_owned(),
+            span: env.span(0..3),
+            in_source: true,
+        }]
     }
 
     /// One with two places and helps, one without a place, one in a withheld source.
@@ -67,6 +78,7 @@ mod example {
         missing.severity = Severity::Warning;
         vec![
             Diagnostic::new(Code::StageHost, "`BASE` of `prod` names another host")
+                .stage("prod")
                 .at(env.span(9..30), "the address")
                 .at(env.span(0..1), "compare: 50%, a,b")
                 .help("change it\nnow")
@@ -94,8 +106,8 @@ mod tests {
     fn no_renderer_shows_a_withheld_line() {
         let diagnostics = example::diagnostics();
         let all = [
-            json(&diagnostics),
-            sarif(&diagnostics),
+            json(&diagnostics, &[]),
+            sarif(&diagnostics, &[]),
             github(&diagnostics),
             text(&diagnostics, Color::Never),
         ];

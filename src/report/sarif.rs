@@ -2,10 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::diagnostic::{Code, Diagnostic, Label, Severity};
+use crate::diagnostic::{Allowed, Code, Diagnostic, Label, Severity, Span};
 
 /// One log with one run. A finding without a place is laid at the project file: services drop results with none.
-pub fn sarif(diagnostics: &[Diagnostic]) -> String {
+/// What is allowed is a result that is suppressed (§3.35).
+pub fn sarif(diagnostics: &[Diagnostic], allowed: &[Allowed]) -> String {
+    let results = diagnostics.iter().map(result).chain(allowed.iter().map(suppressed));
     let log = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -19,7 +21,7 @@ pub fn sarif(diagnostics: &[Diagnostic]) -> String {
                 },
             },
             "columnKind": "unicodeCodePoints",
-            "results": diagnostics.iter().map(result).collect::<Vec<_>>(),
+            "results": results.collect::<Vec<_>>(),
         }],
     });
     format!("{log:#}\n")
@@ -29,6 +31,8 @@ fn rule(code: Code) -> Value {
     json!({
         "id": code.as_str(),
         "shortDescription": { "text": code.summary() },
+        "fullDescription": { "text": code.explanation() },
+        "help": { "text": code.page(), "markdown": code.page() },
         "defaultConfiguration": { "level": level(code.severity()) },
     })
 }
@@ -55,6 +59,17 @@ fn result(diagnostic: &Diagnostic) -> Value {
     result
 }
 
+fn suppressed(allowed: &Allowed) -> Value {
+    let mut result = result(&allowed.diagnostic);
+    let kind = if allowed.in_source { "inSource" } else { "external" };
+    result["suppressions"] = json!([{
+        "kind": kind,
+        "justification": allowed.reason,
+        "location": place(&allowed.span),
+    }]);
+    result
+}
+
 fn message(diagnostic: &Diagnostic) -> String {
     let helps = diagnostic.help.iter().map(|help| format!("help: {help}"));
     std::iter::once(diagnostic.message.clone())
@@ -64,10 +79,18 @@ fn message(diagnostic: &Diagnostic) -> String {
 }
 
 fn location(label: &Label) -> Value {
-    let (start, end) = (label.span.position(), label.span.end());
-    let mut location = json!({
+    let mut location = place(&label.span);
+    if !label.text.is_empty() {
+        location["message"] = json!({ "text": label.text });
+    }
+    location
+}
+
+fn place(span: &Span) -> Value {
+    let (start, end) = (span.position(), span.end());
+    json!({
         "physicalLocation": {
-            "artifactLocation": { "uri": uri(label.span.source.path().as_str()) },
+            "artifactLocation": { "uri": uri(span.source.path().as_str()) },
             "region": {
                 "startLine": start.line,
                 "startColumn": start.column,
@@ -75,11 +98,7 @@ fn location(label: &Label) -> Value {
                 "endColumn": end.column,
             },
         },
-    });
-    if !label.text.is_empty() {
-        location["message"] = json!({ "text": label.text });
-    }
-    location
+    })
 }
 
 fn project_file() -> Value {
@@ -106,7 +125,7 @@ mod tests {
 
     #[test]
     fn results_have_rules_levels_and_regions() {
-        let log: Value = serde_json::from_str(&sarif(&example::diagnostics())).expect("JSON");
+        let log: Value = serde_json::from_str(&sarif(&example::diagnostics(), &example::allowed())).expect("JSON");
         let run = &log["runs"][0];
         assert_eq!(log["version"], "2.1.0");
         assert_eq!(
@@ -132,6 +151,23 @@ mod tests {
             "iamship.toml"
         );
         assert_eq!(run["results"][1]["level"], "warning");
+        let suppression = &run["results"][3]["suppressions"][0];
+        assert_eq!(
+            (&suppression["kind"], &suppression["justification"]),
+            (&json!("inSource"), &json!("a demo account"))
+        );
+        assert_eq!(run["results"][0].get("suppressions"), None);
+        let rule = &run["tool"]["driver"]["rules"][0];
+        assert!(
+            rule["help"]["markdown"]
+                .as_str()
+                .is_some_and(|page| page.starts_with("# project-syntax\n"))
+        );
+        assert!(
+            rule["fullDescription"]["text"]
+                .as_str()
+                .is_some_and(|text| !text.contains('\n'))
+        );
     }
 
     #[test]

@@ -131,6 +131,8 @@ fn people_see_the_line_and_a_caret() {
       |                  ^^^^^^^^^^^^^^^^^^^^^^^^^
       |
       = help: if it is another type: `RUNTIME_BASE_URL = { type = "text" }` under `[parameters]`
+
+    note: `iamship rule parameter-type` tells more; so for every code
     "#);
 }
 
@@ -159,4 +161,70 @@ fn a_project_that_can_not_be_read_is_told_in_the_format_that_was_asked_for() {
         run.stdout
     );
     assert!(run.stderr.contains("error[project-unknown-key]"), "{}", run.stderr);
+}
+
+#[test]
+fn a_finding_is_allowed_where_it_stands_with_a_reason() {
+    let project = Project::new();
+    let values = project.read("env/prod.env");
+    project.write(
+        "env/prod.env",
+        &(values.clone() + "# iamship: allow parameter-unused for the sidecar\nSIDECAR=1\n"),
+    );
+    let document = project.json("check", 0);
+    assert_eq!(
+        (&document["diagnostics"], &document["warnings"]),
+        (&json!([]), &json!(0))
+    );
+    let allowed = &document["allowed"][0];
+    assert_eq!(
+        (&allowed["code"], &allowed["reason"]),
+        (&json!("parameter-unused"), &json!("for the sidecar"))
+    );
+    assert_eq!(allowed["said"]["file"], "env/prod.env");
+    let run = project.run("check --deny-warnings");
+    run.expect_code(0);
+    assert_eq!(run.stdout, "no problems found; 1 allowed\n");
+    let sarif = project.run("check --format sarif").document();
+    assert_eq!(
+        sarif["runs"][0]["results"][0]["suppressions"][0]["justification"],
+        "for the sidecar"
+    );
+
+    project.write(
+        "env/prod.env",
+        &(values + "# iamship: allow parameter-unused\nSIDECAR=1\n"),
+    );
+    let document = project.json("check", 0);
+    assert_eq!(codes(&document), ["parameter-unused", "allow-invalid"]);
+}
+
+#[test]
+fn the_project_allows_what_stands_where_no_comment_can() {
+    let project = Project::new();
+    project.append("env/prod.env", "SIDECAR=1\n");
+    project.append(
+        "iamship.toml",
+        "\n[[checks.allow]]\ncode = \"parameter-unused\"\npath = \"env/*.env\"\nreason = \"for the sidecar\"\n",
+    );
+    let document = project.json("check", 0);
+    assert_eq!(document["allowed"][0]["said"]["file"], "iamship.toml");
+    project.edit("env/prod.env", "SIDECAR=1\n", "");
+    assert_eq!(codes(&project.json("check", 0)), ["allow-unused"]);
+}
+
+#[test]
+fn a_stage_has_severities_of_its_own() {
+    let project = Project::new();
+    project.append("iamship.toml", "\n[stage.checks]\nparameter-unusd = \"error\"\n");
+    let run = project.run("check");
+    run.expect_code(2);
+    assert!(
+        run.stderr.contains("did you mean `parameter-unused`?"),
+        "{}",
+        run.stderr
+    );
+    project.edit("iamship.toml", "unusd", "unused");
+    project.append("env/dev.env", "SIDECAR=1\n");
+    project.json("check", 0);
 }

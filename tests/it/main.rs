@@ -37,6 +37,7 @@ mod render;
 mod report;
 mod requests;
 mod rollback;
+mod rule;
 mod secrets;
 mod status;
 mod store_contract;

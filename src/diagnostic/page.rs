@@ -1,0 +1,116 @@
+//! The page of each code: `templates/rules/<code>.md`, as `iamship rule CODE` shows it.
+
+use super::Code;
+
+/// Takes the pages' files into the program.
+macro_rules! pages {
+    ($($name:literal)*) => {
+        const PAGES: &[(&str, &str)] = &[$(($name, include_str!(concat!("../../templates/rules/", $name, ".md")))),*];
+    };
+}
+
+pages! {
+    "allow-invalid"
+    "allow-unused"
+    "build-rejected"
+    "duplicate-key"
+    "file-unreadable"
+    "filled-invalid"
+    "json-malformed"
+    "lock-invalid"
+    "merge-conflict"
+    "placeholder-lookalike"
+    "placeholder-unclear"
+    "profile-invalid"
+    "project-invalid"
+    "project-missing"
+    "project-syntax"
+    "project-unknown-key"
+    "reference-dangling"
+    "secret-literal"
+    "xml-doctype"
+    "xml-malformed"
+    "xml-root"
+}
+
+impl Code {
+    /// What it means, an example, and how to mend it: Markdown whose first line is `# <code>`.
+    pub fn page(self) -> &'static str {
+        let found = PAGES.iter().find(|(name, _)| *name == self.as_str());
+        found.map_or("", |(_, page)| page)
+    }
+
+    /// The page's first paragraph, on one line.
+    pub fn explanation(self) -> &'static str {
+        let text = self.page().split("\n\n").nth(1);
+        text.unwrap_or_else(|| self.summary())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Codes whose page is still to be written.
+    const UNWRITTEN: &[&str] = &[
+        "env-duplicate",
+        "env-syntax",
+        "oidc-parameter",
+        "parameter-defaulted",
+        "parameter-empty",
+        "parameter-missing",
+        "parameter-misspelt",
+        "parameter-type",
+        "parameter-unused",
+        "secret-in-values",
+        "secrets-exposed",
+        "secrets-name",
+        "secrets-unreachable",
+        "secrets-unreadable",
+        "stage-host",
+        "stage-localhost",
+        "stage-plain-http",
+    ];
+
+    fn files() -> Vec<String> {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/rules");
+        let entries = std::fs::read_dir(folder)
+            .expect("the pages")
+            .map(|entry| entry.expect("a page"));
+        let name = |entry: std::fs::DirEntry| entry.file_name().into_string().expect("UTF-8");
+        let mut names: Vec<_> = entries.map(name).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn every_code_has_a_page_and_every_page_a_code() {
+        for code in Code::ALL {
+            let known = UNWRITTEN.contains(&code.as_str());
+            assert_ne!(
+                code.page().is_empty(),
+                !known,
+                "{code}: write templates/rules/{code}.md and name it in pages!"
+            );
+        }
+        let named: Vec<_> = PAGES.iter().map(|(name, _)| format!("{name}.md")).collect();
+        assert_eq!(files(), named);
+        for (name, _) in PAGES {
+            assert!(
+                Code::ALL.iter().any(|code| code.as_str() == *name),
+                "no check has the code `{name}`"
+            );
+        }
+    }
+
+    #[test]
+    fn pages_have_their_parts_in_order() {
+        for (name, page) in PAGES {
+            assert!(page.starts_with(&format!("# {name}\n\n")), "{name}");
+            let parts: Vec<_> = page.lines().filter(|line| line.starts_with("## ")).collect();
+            let usual = ["## Example", "## Mend", "## Source"];
+            assert_eq!(parts, usual[..parts.len().max(2)], "{name}");
+            assert!(page.ends_with('\n') && !page.ends_with("\n\n"), "{name}");
+        }
+    }
+}

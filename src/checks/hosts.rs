@@ -26,7 +26,7 @@ pub(super) fn hosts(kind: ParameterType, value: &str) -> Vec<Host> {
 }
 
 /// The host of the authority that begins at `start` (RFC 3986 §3.2).
-fn authority_host(value: &str, start: usize) -> Option<Host> {
+pub(super) fn authority_host(value: &str, start: usize) -> Option<Host> {
     let border =
         |c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | ';' | ',' | '"' | '\'' | '\\' | '<' | '>' | '|');
     let authority = value[start..].split(border).next().unwrap_or_default();

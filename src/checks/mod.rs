@@ -6,11 +6,16 @@ mod carried;
 mod certificate;
 mod allow;
 mod contract;
+mod debug_logging;
+mod definition_unused;
+mod filled;
 #[cfg(test)]
 mod fixture;
 mod hosts;
 mod likeness;
 mod matrix;
+mod iam;
+mod literal_stage_host;
 mod oidc_parameter;
 mod parameter_defaulted;
 mod parameter_empty;
@@ -92,6 +97,50 @@ pub const RULES: &[Rule] = &[
                 asset_paths(context.project)
             })
         },
+    },
+    Rule {
+        codes: &[Code::DefinitionUnused],
+        run: |context| definition_unused::find(context.bundle.tree(), &context.project.server),
+    },
+    Rule {
+        codes: &[Code::LiteralStageHost],
+        run: literal_stage_host::find,
+    },
+    Rule {
+        codes: &[Code::HttpsWithoutKey],
+        run: |context| iam::find(context, Code::HttpsWithoutKey),
+    },
+    Rule {
+        codes: &[Code::GrantImplicit],
+        run: |context| iam::find(context, Code::GrantImplicit),
+    },
+    Rule {
+        codes: &[Code::GrantPassword],
+        run: |context| iam::find(context, Code::GrantPassword),
+    },
+    Rule {
+        codes: &[Code::ClientPublicWithoutPkce],
+        run: |context| iam::find(context, Code::ClientPublicWithoutPkce),
+    },
+    Rule {
+        codes: &[Code::RedirectWildcard],
+        run: |context| iam::find(context, Code::RedirectWildcard),
+    },
+    Rule {
+        codes: &[Code::RedirectHttp],
+        run: |context| iam::find(context, Code::RedirectHttp),
+    },
+    Rule {
+        codes: &[Code::LifetimeRefreshLong],
+        run: |context| iam::find(context, Code::LifetimeRefreshLong),
+    },
+    Rule {
+        codes: &[Code::CorsWildcard],
+        run: |context| iam::find(context, Code::CorsWildcard),
+    },
+    Rule {
+        codes: &[Code::DebugLogging],
+        run: debug_logging::find,
     },
     Rule {
         codes: &[Code::ParameterMissing],
@@ -225,9 +274,9 @@ pub fn with_severities(diagnostics: Vec<Diagnostic>, project: &Project) -> Vec<D
     let judged = |mut diagnostic: Diagnostic| {
         let code = diagnostic.code.as_str();
         let general = project.severities.get(code);
-        let of_stage = |name: &String| project.stage(name)?.severities.get(code);
+        let of_stage = |name: &str| project.stage(name)?.severities.get(code);
         let said = |own: Option<&Option<Severity>>| own.or(general).copied().unwrap_or(Some(diagnostic.severity));
-        let strictest = diagnostic.stages.iter().map(|name| said(of_stage(name))).max();
+        let strictest = diagnostic.stage_names().into_iter().map(|name| said(of_stage(name))).max();
         diagnostic.severity = strictest.unwrap_or_else(|| said(None))?;
         Some(diagnostic)
     };

@@ -64,7 +64,7 @@ fn dangling(tree: &Tree, rule: &ReferenceRule, assets: &dyn Fn() -> Vec<String>)
 }
 
 /// The id that an element defines, and whether it is known before a stage's values are.
-fn definition_id<'t>(definition: &Node<'t>) -> (Option<Cow<'t, str>>, bool) {
+pub(super) fn definition_id<'t>(definition: &Node<'t>) -> (Option<Cow<'t, str>>, bool) {
     if definition.is_leaf() {
         return (Some(definition.value()), definition.has_placeholder());
     }

@@ -101,6 +101,18 @@ codes! {
     SecretsExposed "secrets-exposed" Warning "everyone on the machine can read a file of secrets";
     // --- the tree
     ReferenceDangling "reference-dangling" Error "an id that nothing defines";
+    DefinitionUnused "definition-unused" Warning "a definition that nothing names";
+    HttpsWithoutKey "https-without-key" Error "a service speaks HTTPS and has no key";
+    LiteralStageHost "literal-stage-host" Warning "a stage's host stands in the configuration, for all stages";
+    // --- identity and access
+    GrantImplicit "grant-implicit" Warning "a client may use the implicit grant";
+    GrantPassword "grant-password" Warning "a client may use the password grant";
+    ClientPublicWithoutPkce "client-public-without-pkce" Warning "a public client need not prove its key (PKCE)";
+    RedirectWildcard "redirect-wildcard" Warning "a redirect URI has a wildcard";
+    RedirectHttp "redirect-http" Warning "a redirect URI is `http://`";
+    LifetimeRefreshLong "lifetime-refresh-long" Warning "a refresh token lives for more than 90 days";
+    CorsWildcard "cors-wildcard" Warning "every site's scripts may call";
+    DebugLogging "debug-logging" Warning "the last stage's log tells too much";
     FilledInvalid "filled-invalid" Error "the configuration is not valid once a stage's values are filled in";
     // --- what is allowed
     AllowUnused "allow-unused" Warning "something is allowed that no check finds";

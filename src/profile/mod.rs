@@ -6,6 +6,7 @@ mod builtin;
 mod change;
 #[cfg(test)]
 mod coverage;
+mod iam;
 mod name;
 mod parameter;
 mod path;
@@ -16,6 +17,7 @@ mod validate;
 
 pub use builtin::{BUILT_IN, built_in_text};
 pub use change::{ChangeKind, ChangeRule, Impact, Trend};
+pub use iam::{Condition, IamRule};
 pub use name::{InvalidParameterName, ParameterName};
 pub use parameter::{ParameterType, Secrecy};
 pub use path::{InvalidPattern, PathPattern};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::probe::{Health, Probe};
-use super::{ChangeRule, ParameterType, PathPattern, Protect};
+use super::{ChangeRule, IamRule, ParameterType, PathPattern, Protect};
 
 /// How one identity server reads its configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -42,6 +42,9 @@ pub struct ServerProfile {
     /// Ids that must be defined somewhere.
     #[serde(default)]
     pub references: Vec<ReferenceRule>,
+    /// What clients and other entries should not be.
+    #[serde(default)]
+    pub iam: Vec<IamRule>,
     /// What users have a name for: list entries, by their key, and containers of which there is one.
     #[serde(default)]
     pub components: Vec<ComponentRule>,
@@ -266,6 +269,9 @@ pub struct ReferenceRule {
     /// Globs over paths in the image: a file there defines an id too, its name without the ending.
     #[serde(default)]
     pub files: Vec<String>,
+    /// Whether a definition that nothing names is a mistake: not where the server itself may use it.
+    #[serde(default)]
+    pub unused: bool,
 }
 
 /// Things that users have a name for. A change is said of the nearest one.
@@ -311,6 +317,8 @@ pub const MOST_PROCESSES: u32 = 4096;
 pub struct Run {
     /// Variables that it needs beside a stage's values.
     pub environment: BTreeMap<String, String>,
+    /// Variables that make its log tell too much for production, and the levels at which they do.
+    pub debug: BTreeMap<String, Vec<String>>,
     /// Its command, where the image's own is not meant.
     pub command: Vec<String>,
     /// Whether it runs on a read-only root file system.
@@ -329,6 +337,7 @@ impl Default for Run {
     fn default() -> Self {
         Self {
             environment: BTreeMap::new(),
+            debug: BTreeMap::new(),
             command: Vec::new(),
             read_only: false,
             tmpfs: Vec::new(),

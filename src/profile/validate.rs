@@ -63,6 +63,7 @@ impl ServerProfile {
         for rule in &self.changes {
             problems.extend(rule.problem().map(|reason| (reason, rule.because.clone())));
         }
+        problems.extend(self.iam.iter().flat_map(|rule| rule.problems()));
         self.probe_problems(&mut problems);
         self.protect_problems(&mut problems);
         problems

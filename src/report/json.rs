@@ -39,7 +39,7 @@ fn finding(diagnostic: &Diagnostic) -> Value {
         "message": diagnostic.message,
         "help": diagnostic.help,
         "labels": diagnostic.labels.iter().map(|label| place(&label.span, &label.text)).collect::<Vec<_>>(),
-        "stages": diagnostic.stages,
+        "stages": diagnostic.stage_names(),
     })
 }
 

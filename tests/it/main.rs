@@ -38,6 +38,7 @@ mod report;
 mod requests;
 mod rollback;
 mod rule;
+mod rules;
 mod secrets;
 mod status;
 mod store_contract;

@@ -20,6 +20,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
   iamship approve 11.3.1-… --for prod     a signed yes; `reject` is a signed no
   iamship render prod --for kubernetes    hand on what prod runs; `deploy` starts it here
   iamship status                          one row a stage
+  iamship report                          the same and more, as a page for everybody
 
 Exit codes: 0 done, 1 the answer is no, 2 your input, 3 the world (network, registry), 101 a bug"
 )]
@@ -93,6 +94,7 @@ pub(crate) enum Command {
     History(History),
     Verify(Verify),
     Render(Render),
+    Report(Report),
     Deploy(Deploy),
     Rule(Rule),
     Completions(Completions),
@@ -542,4 +544,22 @@ pub(crate) struct Man {
     /// The folder to write them to
     #[arg(long, default_value = "man", value_name = "DIR")]
     pub(crate) out: Utf8PathBuf,
+}
+
+/// Write one HTML page for people who never use a terminal
+///
+/// What runs where, what comes next and what holds it, what the stages give, when certificates end, and what happened.
+/// The page is one file that needs no network. What can't be read is told in it, and then the exit code is not 0.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  iamship report                          iamship-report.html
+  iamship report --out public/index.html  in another place
+  iamship report --out - > page.html      on stdout")]
+pub(crate) struct Report {
+    /// The file; `-` is stdout. An older page there is replaced, another file is left alone
+    #[arg(long, value_name = "FILE", default_value = "iamship-report.html")]
+    pub(crate) out: String,
+    /// Read everything, write nothing, and tell what would be written
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }

@@ -19,6 +19,7 @@ mod parameters;
 mod promote;
 mod reject;
 mod render;
+mod report;
 mod rollback;
 mod rule;
 mod shell;
@@ -111,6 +112,7 @@ async fn connected(command: &Command, global: &Global, shell: &Shell) -> Outcome
             Command::Rollback(rollback) => rollback::run(rollback, &context, shell).await,
             Command::Status(_) => status::run(&context, shell).await,
             Command::History(history) => history::run(history, &context, shell).await,
+            Command::Report(report) => report::run(report, &context, shell).await,
             Command::Render(render) => render::run(render, &context, shell).await,
             Command::Verify(verify) => verify::run(verify, &context, shell).await,
             Command::Init(_) | Command::Keygen(_) | Command::Completions(_) | Command::Man(_) | Command::Rule(_) => {

@@ -16,6 +16,21 @@ pub(crate) enum Readers {
 /// Writes a new file beside its place, then renames it there: a crash leaves no half of it. One that is there already is
 /// an error.
 pub(crate) fn write(path: &Utf8Path, bytes: &[u8], readers: Readers) -> std::io::Result<()> {
+    let named = |error: std::io::Error| std::io::Error::new(error.kind(), format!("{path}: {error}"));
+    let file = beside(path, bytes, readers)?;
+    file.persist_noclobber(path)
+        .map(drop)
+        .map_err(|error| named(error.error))
+}
+
+/// The same, over what is there.
+pub(crate) fn replace(path: &Utf8Path, bytes: &[u8], readers: Readers) -> std::io::Result<()> {
+    let named = |error: std::io::Error| std::io::Error::new(error.kind(), format!("{path}: {error}"));
+    let file = beside(path, bytes, readers)?;
+    file.persist(path).map(drop).map_err(|error| named(error.error))
+}
+
+fn beside(path: &Utf8Path, bytes: &[u8], readers: Readers) -> std::io::Result<tempfile::NamedTempFile> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_str().is_empty())
@@ -26,9 +41,7 @@ pub(crate) fn write(path: &Utf8Path, bytes: &[u8], readers: Readers) -> std::io:
     set_mode(file.as_file(), readers).map_err(named)?;
     file.write_all(bytes).map_err(named)?;
     file.as_file().sync_all().map_err(named)?;
-    file.persist_noclobber(path)
-        .map(drop)
-        .map_err(|error| named(error.error))
+    Ok(file)
 }
 
 #[cfg(unix)]

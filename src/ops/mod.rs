@@ -35,6 +35,7 @@ mod record;
 pub mod reject;
 pub mod release;
 pub mod render;
+pub mod report;
 pub mod rollback;
 mod sbom;
 mod second_look;

@@ -52,6 +52,12 @@ impl Expiry {
         }
     }
 
+    /// The same, with what it is and where.
+    pub fn sentence(&self, now: &Timestamp) -> String {
+        let (what, place, when) = (words::sentence(&self.what), self.where_it_is(), self.when(now));
+        format!("{what} in {place} {when}")
+    }
+
     /// The day.
     pub fn day(&self) -> String {
         words::day(self.at)

@@ -66,9 +66,11 @@ impl Given {
 impl Setting {
     /// Whether somebody should look at it.
     pub fn needs_a_look(&self) -> bool {
-        self.cells
-            .iter()
-            .any(|cell| cell.given == Given::Missing || !cell.marks.is_empty())
+        self.is_missing_somewhere() || self.cells.iter().any(|cell| !cell.marks.is_empty())
+    }
+
+    fn is_missing_somewhere(&self) -> bool {
+        self.cells.iter().any(|cell| cell.given == Given::Missing)
     }
 }
 
@@ -93,28 +95,84 @@ impl Matrix {
 
     /// The answer, in a sentence.
     pub fn sentence(&self) -> String {
-        let all = words::counted(self.settings.len(), "setting");
-        let missing = self.settings.iter().filter(|setting| {
-            let mut cells = setting.cells.iter();
-            cells.any(|cell| cell.given == Given::Missing)
-        });
-        match (self.settings.len(), missing.count(), self.suspicious()) {
-            (0, ..) => "The configuration asks the stages for nothing.".to_owned(),
-            (_, 0, 0) => format!("Every stage gives all of {all}, and nothing looks wrong."),
-            (_, 0, 1) => format!("Every stage gives all of {all}; 1 needs a look."),
-            (_, 0, look) => format!("Every stage gives all of {all}; {} need a look.", words::number(look)),
-            (_, 1, 1) => format!("Of {all}, 1 is missing somewhere."),
-            (_, missing, look) => format!(
-                "Of {all}, {} missing somewhere, {} a look.",
-                match missing {
-                    1 => "1 is".to_owned(),
-                    missing => format!("{} are", words::number(missing)),
-                },
-                match look {
-                    1 => "1 needs".to_owned(),
-                    look => format!("{} need", words::number(look)),
-                }
+        let missing: Vec<&Setting> = self
+            .settings
+            .iter()
+            .filter(|setting| setting.is_missing_somewhere())
+            .collect();
+        let given = match missing.as_slice() {
+            _ if self.settings.is_empty() => return "The configuration asks the stages for nothing.".to_owned(),
+            [] => format!(
+                "Every stage gives all of {}",
+                words::counted(self.settings.len(), "setting")
             ),
+            [one] => format!("{} has no value in {}", one.name, words::list(&self.missing_in(one))),
+            several => format!(
+                "{} have no value in some stage",
+                words::counted(several.len(), "setting")
+            ),
+        };
+        let look = match (self.suspicious() - missing.len(), missing.is_empty()) {
+            (0, true) => ", and nothing looks wrong".to_owned(),
+            (0, false) => String::new(),
+            (1, _) => "; 1 looks suspicious".to_owned(),
+            (look, _) => format!("; {} look suspicious", words::number(look)),
+        };
+        format!("{given}{look}.")
+    }
+
+    fn missing_in(&self, setting: &Setting) -> Vec<&str> {
+        let cells = setting.cells.iter().zip(&self.stages);
+        let missing = cells.filter(|(cell, _)| cell.given == Given::Missing);
+        missing.map(|(_, stage)| stage.as_str()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setting(name: &str, given: [Given; 2], marks: &[&str]) -> Setting {
+        let cell = |given| Cell {
+            given,
+            group: None,
+            marks: marks.iter().map(|mark| (*mark).to_owned()).collect(),
+        };
+        Setting {
+            name: name.to_owned(),
+            kind: "text".to_owned(),
+            secret: false,
+            cells: given.map(cell).into(),
         }
+    }
+
+    #[test]
+    fn the_sentence_names_what_is_missing_and_where() {
+        let said = |settings: Vec<Setting>| {
+            let stages = vec!["dev".to_owned(), "prod".to_owned()];
+            Matrix { stages, settings }.sentence()
+        };
+        let (value, missing) = (Given::Value, Given::Missing);
+        let good = setting("A", [value, value], &[]);
+        let gone = setting("B", [value, missing], &[]);
+        let odd = setting("C", [value, value], &["same secret"]);
+        assert_eq!(said(vec![]), "The configuration asks the stages for nothing.");
+        assert_eq!(
+            said(vec![good.clone()]),
+            "Every stage gives all of 1 setting, and nothing looks wrong."
+        );
+        assert_eq!(said(vec![good.clone(), gone.clone()]), "B has no value in prod.");
+        assert_eq!(
+            said(vec![gone.clone(), odd.clone()]),
+            "B has no value in prod; 1 looks suspicious."
+        );
+        assert_eq!(
+            said(vec![good, odd]),
+            "Every stage gives all of 2 settings; 1 looks suspicious."
+        );
+        assert_eq!(
+            said(vec![gone.clone(), gone]),
+            "2 settings have no value in some stage."
+        );
     }
 }

@@ -145,6 +145,10 @@ impl Document<'_> {
         words::date(*at)
     }
 
+    fn segments<'t>(&self, text: &'t str) -> Vec<(bool, &'t str)> {
+        words::segments(text)
+    }
+
     fn lead(&self) -> Option<&Point> {
         self.points.first()
     }
@@ -163,7 +167,7 @@ impl Document<'_> {
             (0, _) => "Nothing runs anywhere yet.".to_owned(),
             (running, [one]) if running == stages.len() => format!("Every stage runs {one}."),
             (running, versions) => format!(
-                "{} in {}, from the first on the left to the last on the right.",
+                "{} in {}. The arrows show what waits to move on.",
                 words::counted(versions.len(), "version"),
                 match running == stages.len() {
                     true => words::counted(running, "stage"),
@@ -195,9 +199,7 @@ impl Document<'_> {
         match parts.as_slice() {
             [] => "Nothing waits to move on.".to_owned(),
             parts => {
-                let text = parts.join("; ");
-                let (first, rest) = text.split_at(1);
-                format!("{}{rest}.", first.to_uppercase())
+                format!("{}.", words::sentence(&parts.join("; ")))
             }
         }
     }
@@ -227,7 +229,7 @@ impl Document<'_> {
         let all = self.page.expiries.known().map_or(&[][..], Vec::as_slice);
         match all.iter().min_by_key(|expiry| expiry.at) {
             None => "No setting holds a certificate.".to_owned(),
-            Some(first) => format!("{} of {} {}.", first.what, first.where_it_is(), first.when(&made)),
+            Some(first) => format!("{}.", first.sentence(&made)),
         }
     }
 

@@ -110,12 +110,7 @@ fn expiries(page: &Page) -> Option<Point> {
     };
     Some(Point {
         tone: first.tone(&page.made),
-        text: format!(
-            "{} of {} {}{others}.",
-            first.what,
-            first.where_it_is(),
-            first.when(&page.made)
-        ),
+        text: format!("{}{others}.", first.sentence(&page.made)),
         anchor: "certificates".to_owned(),
     })
 }

@@ -160,8 +160,8 @@ impl Step {
             .map(Gate::words)
             .collect();
         match holds.as_slice() {
-            [] => "nothing of it is tested".to_owned(),
-            holds => format!("it waits for {}", words::list(holds)),
+            [] => "what is new has not passed its tests".to_owned(),
+            holds => format!("to go on it needs {}", words::list(holds)),
         }
     }
 
@@ -202,7 +202,7 @@ impl Judged {
 }
 
 impl Gate {
-    /// What it waits for, in plain words.
+    /// What it asks for, in plain words.
     pub fn words(&self) -> &str {
         match self.name.as_str() {
             "order" => "its turn in the pipeline",

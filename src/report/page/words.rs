@@ -64,6 +64,27 @@ pub(super) fn number(count: usize) -> String {
     grouped
 }
 
+/// With a capital at its beginning, as a sentence has.
+pub(super) fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    match characters.next() {
+        Some(first) => first.to_uppercase().chain(characters).collect(),
+        None => String::new(),
+    }
+}
+
+/// A text by what stands in backticks and what does not. With an odd one none counts.
+pub(super) fn segments(text: &str) -> Vec<(bool, &str)> {
+    if !text.matches('`').count().is_multiple_of(2) {
+        return vec![(false, text)];
+    }
+    let parts = text.split('`').enumerate();
+    parts
+        .map(|(index, part)| (index % 2 == 1, part))
+        .filter(|(_, part)| !part.is_empty())
+        .collect()
+}
+
 /// `a`, `a and b`, `a, b and c`
 pub(super) fn list(words: &[&str]) -> String {
     match words {
@@ -92,6 +113,17 @@ mod tests {
             assert_eq!(ago(at.parse().unwrap(), now), said);
         }
         assert_eq!(date(now), "24 Nov 2026, 18:30 UTC");
+    }
+
+    #[test]
+    fn what_stands_in_backticks_is_told_apart() {
+        assert_eq!(
+            segments("run `a b` now"),
+            [(false, "run "), (true, "a b"), (false, " now")]
+        );
+        assert_eq!(segments("one ` only"), [(false, "one ` only")]);
+        assert_eq!(segments(""), []);
+        assert_eq!(sentence("été"), "Été");
     }
 
     #[test]

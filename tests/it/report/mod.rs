@@ -1,5 +1,6 @@
 //! `iamship report`: one page, for people who never use a terminal.
 
+mod browser;
 mod fixture;
 
 use std::path::PathBuf;

@@ -2,6 +2,7 @@
 
 pub(crate) mod bao;
 pub(crate) mod base;
+pub(crate) mod browser;
 pub(crate) mod engine;
 pub(crate) mod fake_engine;
 pub(crate) mod fake_vault;

@@ -1,0 +1,140 @@
+//! From each stage to the next: the gates' verdicts, and what would change.
+
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+
+use super::PARALLEL;
+use super::trail::History;
+use crate::bundle::{self, Bundle, Change};
+use crate::image::Digest;
+use crate::ops::promote::{self, Plan, Wish};
+use crate::ops::status::Row;
+use crate::ops::view::{ledger_location, required_manifest};
+use crate::ops::{Context, OpsError, stored};
+use crate::project::Stage;
+use crate::promotion::Verdict;
+use crate::report::page::{Arriving, Changes, Gate, Judged, Part, Step};
+
+/// What was found.
+pub(super) struct Steps {
+    pub(super) steps: Vec<Step>,
+    /// Whether a source of secrets did not answer.
+    pub(super) world_failed: bool,
+}
+
+/// Every step, in order.
+pub(super) async fn steps(context: &Context<'_>, rows: &[Row], histories: &[History]) -> Result<Steps, OpsError> {
+    let stages = &context.project.stages;
+    let each = stages.windows(2).enumerate().map(|(index, pair)| {
+        let (from, to) = (&rows[index], &rows[index + 1]);
+        step(context, [&pair[0], &pair[1]], [from, to], &histories[index])
+    });
+    let read: Vec<(Step, bool)> = stream::iter(each).buffered(PARALLEL).try_collect().await?;
+    Ok(Steps {
+        world_failed: read.iter().any(|(_, failed)| *failed),
+        steps: read.into_iter().map(|(step, _)| step).collect(),
+    })
+}
+
+async fn step(
+    context: &Context<'_>,
+    [from, to]: [&Stage; 2],
+    [from_row, to_row]: [&Row; 2],
+    history: &History,
+) -> Result<(Step, bool), OpsError> {
+    let mut step = Step {
+        from: from.name.to_string(),
+        to: to.name.to_string(),
+        waiting: to_row.behind,
+        judged: Part::Known(None),
+        versions: Vec::new(),
+        changes: Part::Known(Changes::default()),
+        applications: Vec::new(),
+    };
+    if from_row.digest.is_none() {
+        return Ok((step, false));
+    }
+    let plan = match promote::plan(context, from.name.as_str(), to.name.as_str(), &Wish::default()).await {
+        Ok(plan) => plan,
+        Err(error) => {
+            step.judged = Part::Unknown(told(error)?);
+            return Ok((step, false));
+        }
+    };
+    let failed = !plan.unanswered.is_empty();
+    step.judged = match failed {
+        true => Part::Unknown(plan.unanswered.join("; ")),
+        false => Part::Known(Some(judged(&plan))),
+    };
+    if plan.previous != Some(plan.digest) {
+        step.versions = arriving(history, plan.digest, plan.previous);
+        step.changes = match changes(context, [from, to], &plan).await {
+            Ok(changes) => Part::Known(Changes::new(&changes)),
+            Err(error) => Part::Unknown(told(error)?),
+        };
+    }
+    Ok((step, failed))
+}
+
+/// What is wrong with the project is told in the page; what is wrong with the world stops it.
+fn told(error: OpsError) -> Result<String, OpsError> {
+    match error {
+        OpsError::World { .. } => Err(error),
+        OpsError::Input { message, .. } => Ok(message),
+        OpsError::Diagnostics(found) => {
+            let messages: Vec<_> = found.iter().map(|diagnostic| diagnostic.message.as_str()).collect();
+            Ok(messages.join("; "))
+        }
+    }
+}
+
+fn judged(plan: &Plan) -> Judged {
+    let gates = plan.judgement.gates.iter();
+    Judged {
+        digest: plan.digest.to_string(),
+        version: plan.version.clone(),
+        is_there: plan.previous == Some(plan.digest),
+        gates: gates
+            .map(|(name, verdict)| Gate {
+                name: name.to_string(),
+                holds: verdict.is_hold(),
+                because: verdict.because().to_owned(),
+                help: Verdict::help(verdict).to_vec(),
+            })
+            .collect(),
+    }
+}
+
+/// What came to the source since it had what the target runs, up to the candidate.
+fn arriving(history: &History, candidate: Digest, current: Option<Digest>) -> Vec<Arriving> {
+    let moves = history.state.moves.iter().filter(|entry| entry.in_effect);
+    let moves = moves.skip_while(|entry| entry.digest != candidate);
+    let moves = moves.take_while(|entry| Some(entry.digest) != current);
+    let mut versions: Vec<(Digest, Arriving)> = Vec::new();
+    for entry in moves {
+        if versions.iter().all(|(known, _)| *known != entry.digest) {
+            let arriving = Arriving {
+                version: entry.version.clone(),
+                commit: None,
+                author: None,
+                at: Some(entry.at),
+            };
+            versions.push((entry.digest, arriving));
+        }
+    }
+    versions.into_iter().map(|(_, arriving)| arriving).collect()
+}
+
+async fn changes(context: &Context<'_>, [from, to]: [&Stage; 2], plan: &Plan) -> Result<Vec<Change>, OpsError> {
+    let Some(previous) = plan.previous else {
+        return Ok(Vec::new());
+    };
+    let (before, after) = futures::try_join!(read(context, to, previous), read(context, from, plan.digest))?;
+    Ok(bundle::diff(&before, &after))
+}
+
+async fn read(context: &Context<'_>, stage: &Stage, digest: Digest) -> Result<Bundle, OpsError> {
+    let store = context.store(ledger_location(stage))?;
+    let manifest = required_manifest(&*store, digest).await?;
+    let files = stored::configuration(context, &*store, &manifest).await?;
+    Ok(Bundle::read(files, &context.project.server).0)
+}

@@ -4,12 +4,13 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::PARALLEL;
 use super::trail::History;
-use crate::bundle::{self, Bundle, Change};
+use crate::bundle::Change;
 use crate::image::Digest;
+use crate::ops::diff::{self, InStore};
 use crate::ops::promote::{self, Plan, Wish};
 use crate::ops::status::Row;
 use crate::ops::view::{ledger_location, required_manifest};
-use crate::ops::{Context, OpsError, stored};
+use crate::ops::{Context, OpsError};
 use crate::project::Stage;
 use crate::promotion::Verdict;
 use crate::report::page::{Arriving, Changes, Gate, Judged, Part, Step};
@@ -128,13 +129,21 @@ async fn changes(context: &Context<'_>, [from, to]: [&Stage; 2], plan: &Plan) ->
     let Some(previous) = plan.previous else {
         return Ok(Vec::new());
     };
-    let (before, after) = futures::try_join!(read(context, to, previous), read(context, from, plan.digest))?;
-    Ok(bundle::diff(&before, &after))
-}
-
-async fn read(context: &Context<'_>, stage: &Stage, digest: Digest) -> Result<Bundle, OpsError> {
-    let store = context.store(ledger_location(stage))?;
-    let manifest = required_manifest(&*store, digest).await?;
-    let files = stored::configuration(context, &*store, &manifest).await?;
-    Ok(Bundle::read(files, &context.project.server).0)
+    let (old, new) = (
+        context.store(ledger_location(to))?,
+        context.store(ledger_location(from))?,
+    );
+    let (before, after) = futures::try_join!(
+        required_manifest(&*old, previous),
+        required_manifest(&*new, plan.digest)
+    )?;
+    let before = InStore {
+        store: &*old,
+        manifest: &before,
+    };
+    let after = InStore {
+        store: &*new,
+        manifest: &after,
+    };
+    diff::changes_between(context, before, after).await
 }

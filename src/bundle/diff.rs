@@ -13,6 +13,8 @@ mod files;
 mod fixtures;
 mod joint;
 mod order;
+#[cfg(test)]
+mod properties;
 mod severity;
 mod siblings;
 mod side;

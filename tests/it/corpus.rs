@@ -22,7 +22,7 @@ const SECRET: &str = "correct-horse-battery-staple";
     clippy::print_stderr,
     reason = "who reads the tests' output must see what did not run"
 )]
-fn corpus() -> Option<PathBuf> {
+pub(super) fn corpus() -> Option<PathBuf> {
     if let Some(path) = std::env::var_os("IAMSHIP_CORPUS").map(PathBuf::from) {
         assert!(path.is_dir(), "IAMSHIP_CORPUS: `{}` is no folder", path.display());
         return Some(path);

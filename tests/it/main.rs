@@ -10,6 +10,7 @@ mod corpus;
 mod cosign;
 mod decisions;
 mod deploy;
+mod diff_corpus;
 mod engine;
 mod engine_faults;
 mod engine_leftovers;

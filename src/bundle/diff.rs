@@ -174,6 +174,14 @@ impl<'p> Differ<'_, 'p> {
             }
             current = node.parent();
         }
+        // A realm's own settings.
+        let root = node.root();
+        if let (Some(leaf), Some(key)) = (root.key_leaf(), root.key()) {
+            return Subject {
+                what: leaf.name().to_owned(),
+                id: key.into_owned(),
+            };
+        }
         let names = node.local_path();
         Subject {
             what: "setting".to_owned(),

@@ -18,7 +18,7 @@ pub fn pair_roots<'b, 'a>(before: &'b Tree, after: &'a Tree) -> Vec<(Option<Node
     if before.len() == 1 && after.len() == 1 && is_one(&before[0], &after[0]) {
         partners.take(0, 0);
     }
-    partners.by(&before, &after, |node| node.key().map(|key| format!("{key}")));
+    partners.by(&before, &after, |node| node.key().map(std::borrow::Cow::into_owned));
     let deepest = before.iter().map(|node| depth(node)).max().unwrap_or(0);
     for parts in (1..=deepest).rev() {
         partners.by(&before, &after, |node| path_end(node, parts));
@@ -60,7 +60,10 @@ impl Partners {
     /// Pairs roots of one name, in order where several have it.
     fn by(&mut self, before: &[Node<'_>], after: &[Node<'_>], name: impl Fn(&Node<'_>) -> Option<String>) {
         let mut old: HashMap<String, Vec<usize>> = HashMap::new();
-        for index in (0..before.len()).rev().filter(|index| !self.taken[*index]) {
+        // Of two files of one name the one further up comes first.
+        let mut free: Vec<_> = (0..before.len()).filter(|index| !self.taken[*index]).collect();
+        free.sort_by_key(|index| depth(&before[*index]));
+        for index in free.into_iter().rev() {
             if let Some(name) = name(&before[index]) {
                 old.entry(name).or_default().push(index);
             }

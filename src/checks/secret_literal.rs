@@ -67,8 +67,8 @@ impl Finder<'_> {
                 continue;
             }
             let value = leaf.value();
-            // What an export masks.
-            if value.bytes().all(|byte| byte == b'*') {
+            // What an export masks, and a word that says whether there is one.
+            if value.bytes().all(|byte| byte == b'*') || matches!(&*value, "true" | "false") {
                 continue;
             }
             // An address may be in a secret place because it can hold a password; without one it is an address.

@@ -18,6 +18,7 @@ mod engine_load;
 mod engine_tls;
 mod explain;
 mod faults;
+mod formats;
 mod gates;
 mod history;
 mod init;

@@ -1,8 +1,9 @@
 //! Which children of one element are those of another.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::super::Node;
+use super::super::roots::pair_roots;
 use super::super::tree::Tree;
 use super::side::Identity;
 use super::{Change, ChangeKind, Differ, order, place};
@@ -17,23 +18,13 @@ struct Sibling<'t> {
 impl Differ<'_, '_> {
     /// The roots: one on each side where files are merged. Where each file has its own they meet by key, or by file.
     pub(super) fn roots(&mut self, before: &Tree, after: &Tree) {
-        let (before, after): (Vec<_>, Vec<_>) = (before.roots().collect(), after.roots().collect());
-        if before.len() <= 1 && after.len() <= 1 {
-            return self.siblings(before.into_iter(), after.into_iter());
-        }
-        let name = |node: &Node<'_>| match node.key() {
-            Some(key) => format!("key {key}"),
-            None => format!("file {}", node.source().path()),
-        };
-        let mut old: HashMap<_, _> = before.iter().map(|node| (name(node), *node)).collect();
-        for node in after {
-            match old.remove(&name(&node)) {
-                Some(same) => self.siblings(std::iter::once(same), std::iter::once(node)),
-                None => self.one(ChangeKind::Added, node),
+        for pair in pair_roots(before, after) {
+            match pair {
+                (Some(was), Some(is)) => self.siblings(std::iter::once(was), std::iter::once(is)),
+                (None, Some(is)) => self.one(ChangeKind::Added, is),
+                (Some(was), None) => self.one(ChangeKind::Removed, was),
+                (None, None) => {}
             }
-        }
-        for node in before.into_iter().filter(|node| old.contains_key(&name(node))) {
-            self.one(ChangeKind::Removed, node);
         }
     }
 
@@ -52,12 +43,14 @@ impl Differ<'_, '_> {
                         .into_iter()
                         .chain(before)
                         .map(|node| Sibling::new(node, &mut self.old));
-                    let old: Vec<_> = old.collect();
+                    let mut old: Vec<_> = old.collect();
                     let new = is
                         .into_iter()
                         .chain(after)
                         .map(|node| Sibling::new(node, &mut self.new));
-                    let new: Vec<_> = new.collect();
+                    let mut new: Vec<_> = new.collect();
+                    without_empty_lists(&mut old, &new);
+                    without_empty_lists(&mut new, &old);
                     return self.out_of_step(&old, &new);
                 }
             }
@@ -143,6 +136,15 @@ impl<'t> Sibling<'t> {
             path: side.path(&node),
             identity: side.identity(&node),
         }
+    }
+}
+
+/// What stands for an array without items is no change of its own where the other side has items.
+fn without_empty_lists(siblings: &mut Vec<Sibling<'_>>, others: &[Sibling<'_>]) {
+    if siblings.iter().any(|sibling| sibling.node.is_empty_list()) {
+        let filled = others.iter().filter(|other| !other.node.is_empty_list());
+        let filled: HashSet<u32> = filled.map(|other| other.path).collect();
+        siblings.retain(|sibling| !sibling.node.is_empty_list() || !filled.contains(&sibling.path));
     }
 }
 

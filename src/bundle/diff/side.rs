@@ -53,7 +53,9 @@ impl<'j, 'p> Side<'j, 'p> {
             return Identity::Key(key);
         }
         let path = self.joint.path(self.path(node));
-        if path.leaf_list && node.is_leaf() {
+        if node.is_empty_list() {
+            Identity::Name
+        } else if (path.leaf_list && node.is_leaf()) || node.is_leaf_list() {
             Identity::Value(node.value())
         } else if path.repeats {
             Identity::Content(self.known_content(node))

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use crate::bundle::testing::findings;
-use crate::bundle::{Bundle, Node};
+use crate::bundle::{Bundle, Node, diff};
 use crate::diagnostic::{Code, Diagnostic, Source};
 use crate::profile::ServerProfile;
 
@@ -293,6 +293,90 @@ fn an_export_of_several_realms_is_several_roots() {
     let pattern = "clients".parse().expect("a pattern");
     let paths: Vec<_> = bundle.tree().find(&pattern).map(|client| client.path()).collect();
     assert_eq!(paths, ["/realm[a]/clients[x]", "/realm[b]/clients[x]"]);
+}
+
+/// Every change as `kind subject path severity before after`.
+fn changes(server: &str, before: &[(&str, &str)], after: &[(&str, &str)]) -> Vec<String> {
+    let profile = ServerProfile::built_in(server).expect("built in");
+    let bundle = |files: &[(&str, &str)]| {
+        let files = files.iter().map(|(path, text)| Source::new(*path, *text)).collect();
+        let (bundle, found) = Bundle::read(files, &profile);
+        assert_eq!(findings(&found), [""; 0]);
+        bundle
+    };
+    let changes = diff(&bundle(before), &bundle(after)).into_iter();
+    changes
+        .map(|change| {
+            let value = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+            format!(
+                "{} {} {} {} {} {}",
+                change.kind.as_str(),
+                change.subject,
+                change.path,
+                change.severity.as_str(),
+                value(change.before),
+                value(change.after)
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn a_realm_is_compared_in_its_own_terms() {
+    let before = r#"{"realm": "shop", "sslRequired": "external", "clients": [
+        {"clientId": "a", "redirectUris": ["https://a", "https://b"], "secret": "${S}", "enabled": true},
+        {"clientId": "b", "webOrigins": []}]}"#;
+    let after = r#"{"clients": [
+        {"clientId": "b", "webOrigins": ["https://x"], "redirectUris": []},
+        {"enabled": true, "clientId": "a", "redirectUris": ["https://b", "http://c"], "secret": "${T}"}],
+        "sslRequired": "none", "realm": "shop"}"#;
+    let expected = [
+        "added client `b` /realm[shop]/clients[b]/webOrigins behaviour - https://x",
+        "added client `b` /realm[shop]/clients[b]/redirectUris behaviour - ",
+        "added client `a` /realm[shop]/clients[a]/redirectUris security - http://c",
+        "changed client `a` /realm[shop]/clients[a]/secret breaking ${S} ${T}",
+        "removed client `a` /realm[shop]/clients[a]/redirectUris breaking https://a -",
+        "changed realm `shop` /realm[shop]/sslRequired security external none",
+    ];
+    // A realm is the same whatever its file is called, and beside others.
+    let other = r#"{"realm": "other", "clients": [{"clientId": "a"}]}"#;
+    assert_eq!(
+        changes("keycloak", &[("a.json", before)], &[("b.json", after)]),
+        expected
+    );
+    let two = [("o.json", other), ("b.json", after)];
+    assert_eq!(
+        changes("keycloak", &[("a.json", before), ("o.json", other)], &two),
+        expected
+    );
+    assert_eq!(changes("keycloak", &two, &two), [""; 0]);
+}
+
+#[test]
+fn files_of_a_project_meet_those_of_an_image() {
+    let clients = "clients:\n- client_id: a\n  port: 1\n";
+    let project = [
+        ("config/clients/apps.yaml", clients),
+        ("config/apps.yaml", "issuer: x\n"),
+    ];
+    let same = "clients:\n- {port: \"1\", client_id: 'a'}\n";
+    let image = [("apps.yaml", "issuer: x\n"), ("clients/apps.yaml", same)];
+    assert_eq!(changes("generic", &project, &image), [""; 0]);
+    let renamed = r#"{"clients": [{"client_id": "a", "port": 2}]}"#;
+    let renamed = [("apps.yaml", "issuer: x\n"), ("clients/all.json", renamed)];
+    assert_eq!(
+        changes("generic", &project, &renamed),
+        ["changed client `a` /clients[a]/port behaviour 1 2"]
+    );
+}
+
+#[test]
+fn entries_of_one_key_are_told_where_the_profile_knows_the_list() {
+    let keycloak = ServerProfile::built_in("keycloak").expect("built in");
+    let text =
+        r#"{"realm": "a", "clients": [{"clientId": "x"}, {"clientId": "x"}], "other": [{"id": "1"}, {"id": "1"}]}"#;
+    let (_, found) = Bundle::read(vec![Source::new("a.json", text)], &keycloak);
+    assert_eq!(findings(&found), ["duplicate-key a.json:1:47"]);
 }
 
 #[test]

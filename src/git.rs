@@ -1,10 +1,14 @@
-//! The git program: what a build was made from.
+//! The git program: what a build was made from, and what the project was at a revision.
 //!
 //! git is called, not linked: the user's own configuration, worktrees and safe directories count.
+
+mod revision;
 
 use std::process::{Command, Stdio};
 
 use camino::Utf8Path;
+
+pub use revision::{Revision, RevisionError};
 
 /// What git knows of a folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,18 +40,22 @@ pub fn checkout(folder: &Utf8Path) -> Option<Checkout> {
 }
 
 fn ask(folder: &Utf8Path, arguments: &[&str]) -> Option<String> {
-    let output = Command::new("git")
-        .arg("-C")
-        .arg(folder)
-        .args(arguments)
-        // A status must neither wait for another git nor take its lock.
-        .env("GIT_OPTIONAL_LOCKS", "0")
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
+    let output = command(folder).args(arguments).stderr(Stdio::null()).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| text.trim_end().to_owned())
+}
+
+/// The git program, seen from a folder; nothing on its input.
+fn command(folder: &Utf8Path) -> Command {
+    let mut command = Command::new("git");
+    command.arg("-C").arg(folder);
+    command
+        // A status must neither wait for another git nor take its lock.
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        // What a partial clone lacks is not fetched on the quiet.
+        .env("GIT_NO_LAZY_FETCH", "1")
+        .stdin(Stdio::null());
+    command
 }
 
 /// A remote's address may carry a token; a signed statement must not.

@@ -41,6 +41,7 @@ pub(super) fn provenance() -> Predicate {
         source: Some(SourceCommit {
             repository: Some("https://git.example.com/iam".to_owned()),
             commit: "0123456789abcdef0123456789abcdef01234567".to_owned(),
+            author: Some("Ada <ada@example.com>".to_owned()),
             dirty: true,
         }),
         inputs: Digest::of(b"inputs"),

@@ -2,9 +2,9 @@
 //!
 //! A rule is a pure function of a [`Context`]. Adding one is one file and one line in [`RULES`].
 
+mod allow;
 mod carried;
 mod certificate;
-mod allow;
 mod contract;
 mod debug_logging;
 mod definition_unused;
@@ -12,10 +12,10 @@ mod filled;
 #[cfg(test)]
 mod fixture;
 mod hosts;
-mod likeness;
-mod matrix;
 mod iam;
+mod likeness;
 mod literal_stage_host;
+mod matrix;
 mod oidc_parameter;
 mod parameter_defaulted;
 mod parameter_empty;
@@ -37,8 +37,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::Timestamp;
 
-pub use certificate::{Expiry, Standing, expiries};
 pub use allow::{Findings, Scene, allow};
+pub use certificate::{Expiry, Standing, expiries};
 pub use contract::contract;
 pub use matrix::{Cell, Group, Mark, Matrix, Row, matrix};
 use view::View;
@@ -276,7 +276,11 @@ pub fn with_severities(diagnostics: Vec<Diagnostic>, project: &Project) -> Vec<D
         let general = project.severities.get(code);
         let of_stage = |name: &str| project.stage(name)?.severities.get(code);
         let said = |own: Option<&Option<Severity>>| own.or(general).copied().unwrap_or(Some(diagnostic.severity));
-        let strictest = diagnostic.stage_names().into_iter().map(|name| said(of_stage(name))).max();
+        let strictest = diagnostic
+            .stage_names()
+            .into_iter()
+            .map(|name| said(of_stage(name)))
+            .max();
         diagnostic.severity = strictest.unwrap_or_else(|| said(None))?;
         Some(diagnostic)
     };

@@ -1,7 +1,9 @@
 //! The arguments, as clap reads them.
 
 use camino::Utf8PathBuf;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+use crate::bundle::Impact;
 
 /// Bake an identity server's configuration into one signed image, and promote the tested digest from stage to stage.
 #[derive(Debug, Parser)]
@@ -19,6 +21,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
   iamship explain staging prod            what holds the next promotion, and what mends it
   iamship approve 11.3.1-… --for prod     a signed yes; `reject` is a signed no
   iamship render prod --for kubernetes    hand on what prod runs; `deploy` starts it here
+  iamship diff                            what the next build would change
   iamship status                          one row a stage
   iamship report                          the same and more, as a page for everybody
 
@@ -92,6 +95,8 @@ pub(crate) enum Command {
     Rollback(Rollback),
     Status(Status),
     History(History),
+    Diff(Diff),
+    Incoming(Incoming),
     Verify(Verify),
     Render(Render),
     Report(Report),
@@ -450,6 +455,86 @@ pub(crate) struct History {
     /// How many entries
     #[arg(long, default_value_t = 20, value_name = "N")]
     pub(crate) limit: usize,
+}
+
+/// Show what differs between two sides, in the server's own terms
+///
+/// A side is `stage:NAME` (what it runs), `version:V`, `sha256:…`, `git:REV` (the project at a revision), a folder
+/// (another project, or one of configuration files) or an exported file. Without A: the first stage. Without B: the
+/// working tree. Entries meet by their keys, order counts only where it means something, and no secret is shown.
+///
+/// Exit 0: nothing differs. Exit 1: something does.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  iamship diff                            what the next build would bring to the first stage
+  iamship diff git:origin/main            what a branch changes
+  iamship diff stage:prod stage:staging --severity security
+  iamship diff git:origin/main --format markdown --exit-zero      for a pull request
+  iamship diff export.xml --values prod   what somebody changed in the admin UI of prod
+
+`--values STAGE` fills the stage's values, secrets too, into the side that has placeholders; what comes from a secret is
+told as changed, never shown. A server's export holds more than its configuration files do (defaults, values that the
+server encrypted): that is told as it is.")]
+pub(crate) struct Diff {
+    /// One side; the first stage when absent
+    #[arg(value_name = "A", value_hint = ValueHint::AnyPath)]
+    pub(crate) before: Option<String>,
+    /// The other side; the working tree when absent
+    #[arg(value_name = "B", value_hint = ValueHint::AnyPath)]
+    pub(crate) after: Option<String>,
+    /// Fill this stage's values into placeholders first
+    #[arg(long, value_name = "STAGE")]
+    pub(crate) values: Option<String>,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+    /// Exit 0 also when something differs
+    #[arg(long)]
+    pub(crate) exit_zero: bool,
+}
+
+/// Show what the next promotion to a stage would bring
+///
+/// The digest that `promote` would take, each version since what the stage runs with its commit and author (from signed
+/// provenance), what changes, and whose applications are touched: by the owner among a client's own settings, or by the
+/// `OWNERS` file that `[project] owners` names.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  iamship incoming prod
+  iamship incoming prod --severity breaking
+  iamship incoming prod --format json | jq -r '.applications[].owners[]' | sort -u")]
+pub(crate) struct Incoming {
+    /// The stage
+    pub(crate) stage: String,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+}
+
+/// Which changes are shown.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Shown {
+    /// Only changes of the configuration that are at least so grave; the image's are always shown
+    #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = Severity::Cosmetic, hide_default_value = true)]
+    pub(crate) severity: Severity,
+}
+
+/// How grave a change is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Severity {
+    Breaking,
+    Security,
+    Behaviour,
+    Cosmetic,
+}
+
+impl Severity {
+    pub(crate) fn impact(self) -> Impact {
+        match self {
+            Self::Breaking => Impact::Breaking,
+            Self::Security => Impact::Security,
+            Self::Behaviour => Impact::Behaviour,
+            Self::Cosmetic => Impact::Cosmetic,
+        }
+    }
 }
 
 /// Verify an image: its content, its signatures, its statements

@@ -9,8 +9,10 @@ mod check;
 mod completions;
 mod connect;
 mod deploy;
+mod diff;
 mod failure;
 mod history;
+mod incoming;
 mod init;
 mod key_ring;
 mod keygen;
@@ -98,6 +100,7 @@ async fn connected(command: &Command, global: &Global, shell: &Shell) -> Outcome
     let switching = Switching::default();
     let verb = async {
         match command {
+            Command::Diff(diff) => diff::run(diff, &context, shell).await,
             Command::Deploy(deploy) => deploy::run(deploy, &context, shell, &switching).await,
             Command::Lock(lock) => lock::run(lock, &context, shell).await,
             Command::Parameters(_) => parameters::run(&context, shell).await,
@@ -113,6 +116,7 @@ async fn connected(command: &Command, global: &Global, shell: &Shell) -> Outcome
             Command::Status(_) => status::run(&context, shell).await,
             Command::History(history) => history::run(history, &context, shell).await,
             Command::Report(report) => report::run(report, &context, shell).await,
+            Command::Incoming(incoming) => incoming::run(incoming, &context, shell).await,
             Command::Render(render) => render::run(render, &context, shell).await,
             Command::Verify(verify) => verify::run(verify, &context, shell).await,
             Command::Init(_) | Command::Keygen(_) | Command::Completions(_) | Command::Man(_) | Command::Rule(_) => {
@@ -181,13 +185,17 @@ fn check_format(arguments: &Arguments) -> Outcome {
         Format::Sarif => ("sarif", "`check`", matches!(arguments.command, Command::Check(_))),
         Format::Github => ("github", "`check`", matches!(arguments.command, Command::Check(_))),
         Format::Junit => ("junit", "no verb yet", false),
-        Format::Markdown => ("markdown", "no verb yet", false),
-        Format::Html => ("html", "no verb yet", false),
+        Format::Markdown => ("markdown", "`diff` and `incoming`", tells_changes(&arguments.command)),
+        Format::Html => ("html", "`diff` and `incoming`", tells_changes(&arguments.command)),
     };
     if is_known {
         return Ok(());
     }
     Err(Failure::input(format!("`--format {name}` is for {verbs}")).help("use `--format text` or `--format json`"))
+}
+
+fn tells_changes(command: &Command) -> bool {
+    matches!(command, Command::Diff(_) | Command::Incoming(_))
 }
 
 /// `-v` tells each request, `-vv` more; `IAMSHIP_LOG` takes a filter of its own.

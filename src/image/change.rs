@@ -35,12 +35,20 @@ impl BaseImage {
         })
     }
 
+    /// A base that is not pinned.
+    pub fn named(reference: &Reference) -> Self {
+        Self {
+            reference: Some(reference.to_string()),
+            digest: None,
+            version: version_of(&reference.to_string()),
+        }
+    }
+
     /// A base that is pinned.
     pub fn pinned(reference: &Reference, digest: Digest) -> Self {
         Self {
-            reference: Some(reference.to_string()),
             digest: Some(digest),
-            version: version_of(&reference.to_string()),
+            ..Self::named(reference)
         }
     }
 }
@@ -64,8 +72,14 @@ pub struct BaseDifference {
 impl BaseDifference {
     /// Whether the base is another one, as far as both sides say.
     pub fn is_another_base(&self) -> bool {
-        let digest = |base: &Option<BaseImage>| base.as_ref().and_then(|base| base.digest);
-        matches!((digest(&self.before), digest(&self.after)), (Some(before), Some(after)) if before != after)
+        let (Some(before), Some(after)) = (&self.before, &self.after) else {
+            return false;
+        };
+        match (before.digest, after.digest) {
+            (Some(before), Some(after)) => before != after,
+            // Where one of them is not pinned, only the names tell.
+            _ => before.reference.is_some() && after.reference.is_some() && before.reference != after.reference,
+        }
     }
 
     /// Whether anything differs.
@@ -368,6 +382,8 @@ mod tests {
             BaseDifference { before, after, image }.differs()
         };
         assert!(differs(base("1"), base("2")));
+        let named = |text: &str| Some(BaseImage::named(&text.parse().expect("valid")));
+        assert!(differs(base("1"), named("a.example/b:2")) && !differs(base("1"), named("a.example/b:1")));
         assert!(!differs(base("1"), base("1")) && !differs(base("1"), None) && !differs(None, None));
     }
 }

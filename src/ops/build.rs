@@ -185,6 +185,7 @@ pub async fn plan(context: &Context<'_>, entry: Entry) -> Result<Planned, OpsErr
         source: checkout.map(|checkout| SourceCommit {
             repository: checkout.origin,
             commit: checkout.commit,
+            author: checkout.author,
             dirty: checkout.dirty,
         }),
     })))

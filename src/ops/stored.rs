@@ -80,13 +80,22 @@ impl<'s> Stored<'s> {
 
     /// The images with their configurations: one request a platform.
     pub(super) async fn images(&self) -> Result<Vec<Image>, OpsError> {
-        try_join_all(self.images.iter().map(|manifest| async move {
-            let view = manifest.image();
-            let view = view.ok_or_else(|| self.unusable("is an index inside an index"))?;
-            let config = read_blob(self.store, &view.config, MAX_CONFIG_BYTES as u64).await?;
-            Image::new(manifest.clone(), config).map_err(|error| self.unusable(&format!("can't be read: {error}")))
-        }))
-        .await
+        try_join_all(self.images.iter().map(|manifest| self.image(manifest))).await
+    }
+
+    /// One of the images with its configuration: what all have in common stands there, too.
+    pub(super) async fn first_image(&self) -> Result<Option<Image>, OpsError> {
+        match self.images.first() {
+            Some(manifest) => self.image(manifest).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn image(&self, manifest: &Manifest) -> Result<Image, OpsError> {
+        let view = manifest.image();
+        let view = view.ok_or_else(|| self.unusable("is an index inside an index"))?;
+        let config = read_blob(self.store, &view.config, MAX_CONFIG_BYTES as u64).await?;
+        Image::new(manifest.clone(), config).map_err(|error| self.unusable(&format!("can't be read: {error}")))
     }
 
     /// Which one it is.

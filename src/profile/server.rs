@@ -51,6 +51,9 @@ pub struct ServerProfile {
     /// How grave changes are.
     #[serde(default)]
     pub changes: Vec<ChangeRule>,
+    /// Where the owner of an application stands among its client's settings.
+    #[serde(default)]
+    pub owners: Vec<OwnerRule>,
     /// What it listens on.
     #[serde(default)]
     pub ports: Vec<Port>,
@@ -289,6 +292,17 @@ pub struct ComponentRule {
 
 fn listed() -> bool {
     true
+}
+
+/// A leaf below a client that names its owner.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OwnerRule {
+    /// The leaf.
+    pub path: PathPattern,
+    /// The key of the entry that holds it, where it must have one: `owner` among properties of any name.
+    #[serde(default)]
+    pub key: Option<String>,
 }
 
 /// A port that the server listens on.

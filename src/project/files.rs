@@ -39,17 +39,8 @@ impl Project {
                 Err(message) => problems.push(at(Diagnostic::new(Code::ProjectInvalid, message), span)),
             }
         }
-        let mut sources = Vec::with_capacity(found.len());
-        let mut left = MOST_BYTES;
-        for path in found {
-            match read(&root, &path, left) {
-                Ok(text) => {
-                    left -= text.len() as u64;
-                    sources.push(Source::new(path, text));
-                }
-                Err(problem) => problems.push(Diagnostic::new(Code::FileUnreadable, format!("`{path}` {problem}"))),
-            }
-        }
+        let (sources, unreadable) = read_all(&root, found);
+        problems.extend(unreadable);
         if problems.is_empty() {
             Ok(sources)
         } else {
@@ -62,6 +53,100 @@ impl Project {
             let message = format!("`{}` {}", self.root, paths::problem(&error));
             vec![Diagnostic::new(Code::ProjectMissing, message)]
         })
+    }
+}
+
+/// The texts in a folder that is no project, of files that a pattern fits; sorted by path, which is seen from the folder.
+///
+/// # Errors
+/// A file that is not UTF-8 or can't be read, links out of the folder, more than 256 MiB or 100,000 files.
+pub fn files_in(folder: &Utf8Path, pattern: &str) -> Result<Vec<Source>, Vec<Diagnostic>> {
+    let problem = |message: String| vec![Diagnostic::new(Code::FileUnreadable, message)];
+    let root = Root::open(folder).map_err(|error| problem(format!("`{folder}` {}", paths::problem(&error))))?;
+    let (sources, unreadable) = read_all(&root, expand(&root, pattern).map_err(problem)?);
+    match unreadable.is_empty() {
+        true => Ok(sources),
+        false => Err(unreadable),
+    }
+}
+
+/// The text of one file, which may be anywhere.
+///
+/// # Errors
+/// It is not there, not UTF-8, larger than 256 MiB, or no file.
+pub fn file_in(path: &Utf8Path) -> Result<Source, Vec<Diagnostic>> {
+    let text = paths::read_text(path, MOST_BYTES);
+    let text = text.map_err(|problem| vec![Diagnostic::new(Code::FileUnreadable, format!("`{path}` {problem}"))])?;
+    Ok(Source::new(path, text))
+}
+
+fn read_all(root: &Root, paths: impl IntoIterator<Item = Utf8PathBuf>) -> (Vec<Source>, Vec<Diagnostic>) {
+    let (mut sources, mut problems) = (Vec::new(), Vec::new());
+    let mut left = MOST_BYTES;
+    for path in paths {
+        match read(root, &path, left) {
+            Ok(text) => {
+                left -= text.len() as u64;
+                sources.push(Source::new(path, text));
+            }
+            Err(problem) => problems.push(Diagnostic::new(Code::FileUnreadable, format!("`{path}` {problem}"))),
+        }
+    }
+    (sources, problems)
+}
+
+/// Which files of a project are its configuration, by their paths alone: for where there is no folder to walk.
+#[derive(Clone, Debug)]
+pub struct ConfigPatterns {
+    patterns: Vec<String>,
+    matchers: Vec<GlobMatcher>,
+}
+
+impl ConfigPatterns {
+    /// The patterns of `[config] files`; none where one of them can't be used.
+    pub fn new(patterns: &[String]) -> Option<Self> {
+        let patterns: Vec<_> = patterns
+            .iter()
+            .map(|text| text.strip_prefix("./").unwrap_or(text).to_owned())
+            .collect();
+        let matcher = |text: &String| {
+            Some(
+                GlobBuilder::new(text)
+                    .literal_separator(true)
+                    .build()
+                    .ok()?
+                    .compile_matcher(),
+            )
+        };
+        let matchers = patterns.iter().map(matcher).collect::<Option<Vec<_>>>()?;
+        (!matchers.is_empty()).then_some(Self { patterns, matchers })
+    }
+
+    /// As the text of an `iamship.toml` says, whatever else may be wrong with it; none where it doesn't.
+    pub fn of_project_file(text: &str) -> Option<Self> {
+        let file: toml::Table = toml::from_str(text).ok()?;
+        let patterns = match file.get("config")?.get("files")? {
+            toml::Value::String(pattern) => vec![pattern.clone()],
+            toml::Value::Array(patterns) => patterns
+                .iter()
+                .map(|pattern| pattern.as_str().map(str::to_owned))
+                .collect::<Option<_>>()?,
+            _ => return None,
+        };
+        Self::new(&patterns)
+    }
+
+    /// As written, without `./`.
+    pub fn patterns(&self) -> &[String] {
+        &self.patterns
+    }
+
+    /// Whether a path, seen from the root, is of a configuration file.
+    pub fn fit(&self, path: &Utf8Path) -> bool {
+        let mut folders = path.parent().into_iter().flat_map(Utf8Path::iter).enumerate();
+        let is_skipped =
+            folders.any(|(depth, name)| SKIPPED.contains(&name) || (depth == 0 && SKIPPED_IN_ROOT.contains(&name)));
+        !is_skipped && self.matchers.iter().any(|matcher| matcher.is_match(path.as_std_path()))
     }
 }
 
@@ -213,6 +298,41 @@ mod tests {
             ]
         );
         assert_eq!(problems[1].labels[0].span.text(), "'config/*.json'");
+    }
+
+    #[test]
+    fn paths_alone_tell_the_same_as_the_folder() {
+        let text = "[config]\nfiles = ['./config/**/*.xml']\n[image]\nbase = 1\n";
+        let patterns = ConfigPatterns::of_project_file(text).expect("patterns");
+        let fits = |path: &str| patterns.fit(Utf8Path::new(path));
+        assert!(fits("config/a.xml") && fits("config/a/b.xml"));
+        assert!(!fits("a.xml") && !fits("config/a.json") && !fits("config/.git/a.xml"));
+        for text in [
+            "",
+            "x",
+            "[config]",
+            "[config]\nfiles = 1",
+            "[config]\nfiles = ['[']",
+            "[config]\nfiles = []",
+        ] {
+            assert!(ConfigPatterns::of_project_file(text).is_none(), "{text}");
+        }
+        let all = ConfigPatterns::new(&["**/*.xml".to_owned()]).expect("patterns");
+        assert!(!all.fit("target/a.xml".into()) && all.fit("a/target/b.xml".into()) && all.fit("target.xml".into()));
+    }
+
+    #[test]
+    fn a_folder_needs_no_project_file() {
+        let folder = Folder::new();
+        folder.write("b.xml", "<b/>");
+        folder.write("a/a.xml", "<a/>");
+        folder.write("note.md", "");
+        let sources = files_in(folder.path(), "**/*.xml").expect("readable");
+        assert_eq!(paths_of(&sources), ["a/a.xml", "b.xml"]);
+        assert!(files_in(&folder.path().join("none"), "**/*").is_err());
+        assert_eq!(file_in(&folder.path().join("b.xml")).expect("readable").text(), "<b/>");
+        let refused = file_in(folder.path()).expect_err("a folder");
+        assert!(refused[0].message.ends_with("is not a file"), "{refused:?}");
     }
 
     #[test]

@@ -7,8 +7,8 @@ use camino::Utf8Path;
 use super::paths::{self, PathProblem, Root};
 use super::read::{Problems, Table, Value};
 use super::{
-    ConfigSettings, ImageSettings, Project, allowance, assets, image, oidc, protect, run, server, settings, signing,
-    stages, test_settings, vault,
+    ConfigSettings, ImageSettings, Project, allowance, assets, image, oidc, owners, protect, run, server, settings,
+    signing, stages, test_settings, vault,
 };
 use crate::diagnostic::{Code, Diagnostic, Source};
 
@@ -62,6 +62,7 @@ fn read_project(root: &Root, problems: &Problems) -> Option<Project> {
         let help = "begin with `[project]`, `name = \"idsvr\"`, `server = \"curity\"`";
         problems.missing("the file has no table `[project]`", file.span(), help);
     }
+    let owners = project.get("owners").and_then(|value| owners::load(root, &value));
     project.finish();
 
     let mut insecure = BTreeSet::new();
@@ -99,6 +100,7 @@ fn read_project(root: &Root, problems: &Problems) -> Option<Project> {
         source,
         name: name?,
         server: server?,
+        owners: owners.unwrap_or_default(),
         image: ImageSettings {
             insecure,
             ..image_settings?

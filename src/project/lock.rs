@@ -43,7 +43,7 @@ impl Lock {
             }
         };
         let problems = Problems::new(Source::new(LOCK_FILE, text));
-        let lock = read(&problems, base);
+        let lock = read(&problems, Some(base));
         let mut found = problems.into_sorted();
         if let Some(lock) = lock.filter(|_| found.is_empty()) {
             return Ok(Some(lock));
@@ -53,6 +53,13 @@ impl Lock {
             diagnostic.help = vec![UPDATE.to_owned()];
         }
         Err(found)
+    }
+
+    /// The lock that a text holds, of whatever base; `None` where it is no lock file.
+    pub fn of_text(text: &str) -> Option<Self> {
+        let problems = Problems::new(Source::new(LOCK_FILE, text));
+        let lock = read(&problems, None);
+        lock.filter(|_| problems.into_sorted().is_empty())
     }
 
     /// The file's text: the same lock always gives the same bytes.
@@ -93,7 +100,8 @@ impl Lock {
     }
 }
 
-fn read(problems: &Problems, base: &Reference) -> Option<Lock> {
+/// `base` is what it must pin, if that is known.
+fn read(problems: &Problems, base: Option<&Reference>) -> Option<Lock> {
     let source = problems.source().clone();
     let document = problems.parse(source.text())?;
     let file = Table::root(problems, &document);
@@ -108,7 +116,7 @@ fn read(problems: &Problems, base: &Reference) -> Option<Lock> {
         .collect();
     file.finish();
     let pinned = pinned?;
-    if pinned != *base {
+    if let Some(base) = base.filter(|base| pinned != **base) {
         return pinned_value?.refuse(
             format!("`{LOCK_FILE}` pins `{pinned}`, but the project's base is `{base}`"),
             None,
@@ -143,6 +151,8 @@ mod tests {
         assert_eq!(Lock::load(folder.path(), &lock.base), Ok(None));
         lock.write(folder.path()).expect("writable");
         assert_eq!(Lock::load(folder.path(), &lock.base), Ok(Some(lock.clone())));
+        assert_eq!(Lock::of_text(&lock.to_text()), Some(lock.clone()));
+        assert_eq!(Lock::of_text("<<<<<<< ours\n"), None);
         let single = Lock {
             media_type: None,
             platforms: Vec::new(),

@@ -15,6 +15,7 @@ mod load;
 mod lock;
 mod model;
 mod oidc;
+mod owners;
 mod paths;
 mod protect;
 mod quantity;
@@ -35,6 +36,7 @@ mod vault;
 pub use allowance::Allowance;
 pub use assets::AssetFile;
 pub use command_line::{CommandLine, InvalidCommandLine};
+pub use files::{ConfigPatterns, file_in, files_in};
 pub use freeze::{Freeze, WeekTime, Window};
 pub use load::PROJECT_FILE;
 pub use lock::{LOCK_FILE, Lock};
@@ -44,6 +46,7 @@ pub use model::{
     SigningSettings, Stage, StageName, StagePort, TestKind, TestSettings, TransitKey, TrustedKey,
 };
 pub use oidc::{Authentication, CLIENT_CREDENTIALS, OidcClient, OidcSettings, Template};
+pub use owners::Owners;
 pub use starter::{NoStarter, Pipeline, StarterFile, starter};
 pub use test_settings::{InvalidSuiteName, check_suite_name};
 pub use vault::{TextSource, VaultLogin, VaultSettings};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 
 use super::Freeze;
+use super::Owners;
 use super::allowance::Allowance;
 use super::vault::{VaultSettings, is_path};
 use crate::diagnostic::{Severity, Source, Span};
@@ -27,6 +28,8 @@ pub struct Project {
     pub name: String,
     /// `[project] server`, resolved.
     pub server: ServerProfile,
+    /// `[project] owners`: who answers for which application.
+    pub owners: Owners,
     /// `[image]`
     pub image: ImageSettings,
     /// `[config]`

@@ -192,6 +192,8 @@ impl Candidate {
                 signer: provenance.signer().name().to_owned(),
                 project: provenance.project.clone(),
                 commit: provenance.source.as_ref().map(|source| source.commit.clone()),
+                author: provenance.source.as_ref().and_then(|source| source.author.clone()),
+                built_at: provenance.finished_on,
                 dirty: provenance.source.as_ref().is_some_and(|source| source.dirty),
             });
         }

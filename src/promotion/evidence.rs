@@ -162,6 +162,10 @@ pub struct ProvenanceFacts {
     pub project: String,
     /// The git commit, where the build ran in a checkout.
     pub commit: Option<String>,
+    /// The commit's author.
+    pub author: Option<String>,
+    /// When it was built.
+    pub built_at: Timestamp,
     /// Whether there were changes that the commit does not have.
     pub dirty: bool,
 }

@@ -2,6 +2,7 @@
 //!
 //! Each renderer is a pure function of diagnostics to a text; none of them shows a withheld source.
 
+pub mod changes;
 mod excerpt;
 mod github;
 mod json;

@@ -157,7 +157,7 @@ fn path_of(line: &Line<'_>) -> String {
 }
 
 /// Without characters that move a terminal's cursor or change its colours.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     normalize_untrusted_str(text).replace('\r', "␍")
 }
 

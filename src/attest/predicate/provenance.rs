@@ -51,6 +51,8 @@ pub struct SourceCommit {
     pub repository: Option<String>,
     /// The commit's id: 40 or 64 hexadecimal digits.
     pub commit: String,
+    /// The commit's author, as git tells it: `Ada <ada@example.com>`.
+    pub author: Option<String>,
     /// Whether files differed from the commit.
     pub dirty: bool,
 }
@@ -85,6 +87,9 @@ struct Internal {
     /// Whether the working copy differed from the commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     dirty: Option<bool>,
+    /// The commit's author: in the log of a clone, not in the commit's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    author: Option<String>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -131,7 +136,8 @@ impl From<Provenance> for Wire {
                     server: provenance.server,
                 },
                 internal_parameters: Internal {
-                    dirty: provenance.source.map(|source| source.dirty),
+                    dirty: provenance.source.as_ref().map(|source| source.dirty),
+                    author: provenance.source.and_then(|source| source.author),
                 },
                 resolved_dependencies: [Some(base), source, Some(inputs)].into_iter().flatten().collect(),
             },
@@ -172,6 +178,7 @@ impl TryFrom<Wire> for Provenance {
                     .as_deref()
                     .map(|uri| uri.strip_prefix("git+").unwrap_or(uri).to_owned()),
                 commit: commit.clone(),
+                author: definition.internal_parameters.author.clone(),
                 dirty: definition.internal_parameters.dirty.unwrap_or_default(),
             })
         });

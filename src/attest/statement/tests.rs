@@ -27,6 +27,7 @@ fn provenance_has_the_standards_shape() {
     assert_eq!(definition["buildType"], "https://iamship.dev/build/v1");
     assert_eq!(definition["externalParameters"]["server"], "curity");
     assert_eq!(definition["internalParameters"]["dirty"], true);
+    assert_eq!(definition["internalParameters"]["author"], "Ada <ada@example.com>");
     let dependencies = definition["resolvedDependencies"].as_array().expect("array");
     let names: Vec<_> = dependencies.iter().map(|dependency| &dependency["name"]).collect();
     assert_eq!(names, ["base", "source", "inputs"]);

@@ -130,6 +130,8 @@ pub(in crate::promotion) fn evidence() -> Evidence {
                 signer: "keys/iamship.pub".into(),
                 project: "idsvr".into(),
                 commit: Some("0123456789abcdef0123456789abcdef01234567".into()),
+                author: None,
+                built_at: jiff::Timestamp::UNIX_EPOCH,
                 dirty: false,
             }),
             contract: Some(Contract::default()),

@@ -394,8 +394,51 @@ mod tests {
         versions[1].author = None;
         let applications = [application("web-client", "@team-web"), application("shop", "")];
         let incoming = incoming(&versions, &applications, example::of(&changes[..1], &base));
-        insta::assert_snapshot!(incoming_text(&incoming, Color::Never), @"");
-        insta::assert_snapshot!(incoming_markdown(&incoming), @"");
+        insta::assert_snapshot!(incoming_text(&incoming, Color::Never), @r#"
+        11.3.1-2 would come from `dev` to `staging`; 1 change: 1 behaviour
+        held by tested: no suite has passed
+
+        versions
+          11.3.1-2  2026-11-24 08:15  0123456789ab  Ada 11.3.1-2 <ada@example.com>
+          11.3.1-1  2026-11-24 08:15  (no commit)   (unknown)
+
+        applications
+          web-client  @team-web   2 changes, breaking; through scope `web-client`
+          shop        (no owner)  2 changes, breaking; through scope `shop`
+
+        client `shop`
+          behaviour  changed  /client[shop]/lifetime: 60 → 30
+        "#);
+        insta::assert_snapshot!(incoming_markdown(&incoming), @r#"
+        ### 1 change: 1 behaviour
+
+        <code>11&#46;3&#46;1-2</code> would come from <code>dev</code> to <code>staging</code>
+
+        - held by <code>tested</code>: <code>no suite has passed</code>
+
+        | Version | Built | Commit | Author |
+        |---|---|---|---|
+        | <code>11&#46;3&#46;1-2</code> | <code>2026-11-24 08&#58;15</code> | <code>0123456789ab</code> | <code>Ada 11&#46;3&#46;1-2 &#60;ada&#64;example&#46;com&#62;</code> |
+        | <code>11&#46;3&#46;1-1</code> | <code>2026-11-24 08&#58;15</code> | <code>&#40;no commit&#41;</code> | <code>&#40;unknown&#41;</code> |
+
+        | Application | Owners | Touched by |
+        |---|---|---|
+        | <code>web-client</code> | <code>&#64;team-web</code> | <code>2 changes, breaking&#59; through scope &#96;web-client&#96;</code> |
+        | <code>shop</code> | <code>&#40;no owner&#41;</code> | <code>2 changes, breaking&#59; through scope &#96;shop&#96;</code> |
+
+        | Severity | What | Changes |
+        |---|---|---|
+        | **behaviour** | <code>client &#96;shop&#96;</code> | 1 changed |
+
+        <details>
+        <summary>Every change</summary>
+
+        | Severity | Change | Where | Before | After |
+        |---|---|---|---|---|
+        | behaviour | changed | <code>/client&#91;shop&#93;/lifetime</code> | <code>60</code> | <code>30</code> |
+
+        </details>
+        "#);
         let document = incoming_json(&incoming);
         assert_eq!(document["applications"][0]["owners"], json!(["@team-web"]));
         assert_eq!(document["versions"][0]["at"], "2026-11-24T08:15:00Z");

@@ -125,7 +125,34 @@ mod tests {
     #[test]
     fn a_comment_is_short_at_first_sight() {
         let (changes, base) = (example::changes(), example::base());
-        insta::assert_snapshot!(markdown(&example::of(&changes, &base)), @"");
+        insta::assert_snapshot!(markdown(&example::of(&changes, &base)), @r#"
+        ### 4 changes: 1 breaking, 1 security, 1 behaviour, 1 cosmetic; another base image; 1 change of the image
+
+        <code>stage&#58;dev</code> → <code>working tree</code>
+
+        | Severity | What | Changes |
+        |---|---|---|
+        | **breaking** | <code>client &#96;web-client&#96;</code> | 1 removed, 1 added, 1 changed |
+        | **behaviour** | <code>client &#96;shop&#96;</code> | 1 changed |
+
+        | Image | Before | After |
+        |---|---|---|
+        | <code>base image</code> | <code>example&#46;com/idsvr&#58;11&#46;3&#46;1</code> | <code>example&#46;com/idsvr&#58;11&#46;4&#46;0</code> |
+        | <code>digest</code> | <code>sha256&#58;8b173a256d728bcddf256c2ab6d06ab6c7230672478552540ac239c3428ddb9b</code> | <code>sha256&#58;e1584ce8911d7c8327b7076392ac8f278ed317c8fb6ef2505c3d9ecafa744396</code> |
+        | <code>user on linux/arm64</code> | <code>10001</code> |  |
+
+        <details>
+        <summary>Every change</summary>
+
+        | Severity | Change | Where | Before | After |
+        |---|---|---|---|---|
+        | breaking | removed | <code>/client&#91;web-client&#93;/redirect-uris</code><br><code>logins that come back there fail</code> | <code>https&#58;//shop&#46;example&#46;com/cb</code> |  |
+        | security | changed | <code>/client&#91;web-client&#93;/secret</code> | <code>&#40;secret&#41;</code> | <code>&#40;secret&#41;</code> |
+        | cosmetic | added | <code>/client&#91;web-client&#93;/logo</code> |  | <code>&#40;empty&#41;</code> |
+        | behaviour | changed | <code>/client&#91;shop&#93;/lifetime</code> | <code>60</code> | <code>30</code> |
+
+        </details>
+        "#);
     }
 
     #[test]

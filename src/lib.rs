@@ -23,7 +23,7 @@
 //! | 4 | [`checks`] | the rules |
 //! | 4 | [`attest`] | keys, envelopes, statements; cosign-compatible |
 //! | 4 | [`secrets`] | where secrets come from |
-//! | 4 | [`report`] | findings for other programs: JSON, SARIF, annotations |
+//! | 4 | [`report`] | findings for other programs: JSON, SARIF, annotations; the page for everybody |
 //! | 5 | [`promotion`] | candidate, ledger, gates, judge |
 //! | 6 | [`ops`] | one file a verb: plan and apply |
 //! | 7 | [`cli`] | one file a verb: arguments, printing, exit codes |

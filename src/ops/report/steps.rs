@@ -7,13 +7,16 @@ use super::trail::History;
 use crate::bundle::Change;
 use crate::image::Digest;
 use crate::ops::diff::{self, InStore};
-use crate::ops::promote::{self, Plan, Wish};
+use crate::ops::promote::{self, Lacks, Plan, Wish};
 use crate::ops::status::Row;
-use crate::ops::view::{ledger_location, required_manifest};
+use crate::ops::view::{View, ledger_location, required_manifest};
 use crate::ops::{Context, OpsError};
 use crate::project::Stage;
 use crate::promotion::Verdict;
 use crate::report::page::{Arriving, Changes, Gate, Judged, Part, Step};
+
+/// Versions of which the commit is read.
+const MOST_COMMITS: usize = 20;
 
 /// What was found.
 pub(super) struct Steps {
@@ -67,7 +70,8 @@ async fn step(
         false => Part::Known(Some(judged(&plan))),
     };
     if plan.previous != Some(plan.digest) {
-        step.versions = arriving(history, plan.digest, plan.previous);
+        let arriving = arriving(history, plan.digest, plan.previous);
+        step.versions = with_commits(context, from, arriving).await?;
         step.changes = match changes(context, [from, to], &plan).await {
             Ok(changes) => Part::Known(Changes::new(&changes)),
             Err(error) => Part::Unknown(told(error)?),
@@ -94,6 +98,7 @@ fn judged(plan: &Plan) -> Judged {
         digest: plan.digest.to_string(),
         version: plan.version.clone(),
         is_there: plan.previous == Some(plan.digest),
+        newer: plan.passed_over.first().map(|newer| lacks(newer.because).to_owned()),
         gates: gates
             .map(|(name, verdict)| Gate {
                 name: name.to_string(),
@@ -105,8 +110,16 @@ fn judged(plan: &Plan) -> Judged {
     }
 }
 
+fn lacks(because: Lacks) -> &'static str {
+    match because {
+        Lacks::Test => "has not passed its tests",
+        Lacks::Consent => "was rejected",
+        Lacks::Trust => "was rolled back",
+    }
+}
+
 /// What came to the source since it had what the target runs, up to the candidate.
-fn arriving(history: &History, candidate: Digest, current: Option<Digest>) -> Vec<Arriving> {
+fn arriving(history: &History, candidate: Digest, current: Option<Digest>) -> Vec<(Digest, Arriving)> {
     let moves = history.state.moves.iter().filter(|entry| entry.in_effect);
     let moves = moves.skip_while(|entry| entry.digest != candidate);
     let moves = moves.take_while(|entry| Some(entry.digest) != current);
@@ -122,7 +135,34 @@ fn arriving(history: &History, candidate: Digest, current: Option<Digest>) -> Ve
             versions.push((entry.digest, arriving));
         }
     }
-    versions.into_iter().map(|(_, arriving)| arriving).collect()
+    versions
+}
+
+/// The commits that they were built from, of the newest: each costs a request.
+async fn with_commits(
+    context: &Context<'_>,
+    stage: &Stage,
+    versions: Vec<(Digest, Arriving)>,
+) -> Result<Vec<Arriving>, OpsError> {
+    let view = View::open(context, ledger_location(stage)).await?;
+    let ledger = view.ledger(context);
+    let each = versions.into_iter().enumerate().map(|(index, (digest, mut arriving))| {
+        let ledger = &ledger;
+        async move {
+            if index < MOST_COMMITS {
+                let provenance = ledger.built(digest).await?.provenance;
+                arriving.commit = provenance
+                    .and_then(|said| said.commit)
+                    .map(|commit| short(&commit).to_owned());
+            }
+            Ok::<_, OpsError>(arriving)
+        }
+    });
+    stream::iter(each).buffered(PARALLEL).try_collect().await
+}
+
+fn short(commit: &str) -> &str {
+    commit.get(..10).unwrap_or(commit)
 }
 
 async fn changes(context: &Context<'_>, [from, to]: [&Stage; 2], plan: &Plan) -> Result<Vec<Change>, OpsError> {

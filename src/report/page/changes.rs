@@ -35,6 +35,8 @@ pub struct ChangeGroup {
     /// What happens to it as a whole, where that is one thing.
     #[serde(serialize_with = "kind")]
     pub kind: ChangeKind,
+    /// Where it is: the part of the path that all its changes share. Empty where they share none.
+    pub place: String,
     /// Each change.
     pub lines: Vec<ChangeLine>,
     /// How many are not shown.
@@ -47,7 +49,7 @@ pub struct ChangeLine {
     /// What happens.
     #[serde(serialize_with = "kind")]
     pub kind: ChangeKind,
-    /// Where.
+    /// Where in it.
     pub path: String,
     /// How grave it is.
     #[serde(serialize_with = "impact")]
@@ -75,6 +77,7 @@ impl Changes {
                     subject: change.subject.to_string().replace('`', ""),
                     severity: change.severity,
                     kind: change.kind,
+                    place: place_of(change).to_owned(),
                     lines: Vec::new(),
                     more: 0,
                 });
@@ -111,10 +114,14 @@ impl ChangeGroup {
         if self.kind != change.kind {
             self.kind = ChangeKind::Changed;
         }
+        let inside = change.path.strip_prefix(self.place.as_str());
+        let inside = inside
+            .map(|rest| rest.trim_start_matches('/'))
+            .filter(|rest| !rest.is_empty());
         let shown = |value: &Option<String>| value.as_deref().filter(|_| !change.secret).map(cut);
         self.lines.push(ChangeLine {
             kind: change.kind,
-            path: change.path.clone(),
+            path: inside.unwrap_or(&change.path).to_owned(),
             severity: change.severity,
             because: change.because.clone(),
             before: shown(&change.before),
@@ -155,9 +162,18 @@ impl ChangeLine {
         word(self.severity)
     }
 
-    /// The path without what only the format needs.
+    /// The steps of the path, for breaking lines between them.
     pub fn steps(&self) -> Vec<&str> {
         split(&self.path)
+    }
+}
+
+/// The path of the thing itself: up to the step that has its key, where there is more behind.
+fn place_of(change: &Change) -> &str {
+    let key = format!("[{}]", change.subject.id);
+    match change.path.rfind(&key) {
+        Some(at) if !change.subject.id.is_empty() => &change.path[..at + key.len()],
+        _ => "",
     }
 }
 
@@ -233,6 +249,7 @@ mod tests {
             severity,
             whole: false,
             because: None,
+            whole: false,
             before: Some("a".to_owned()),
             after: Some("b".to_owned()),
             secret: false,
@@ -272,6 +289,17 @@ mod tests {
         let changes = Changes::new(&all);
         assert_eq!((changes.groups.len(), changes.more_groups), (MOST_GROUPS, 9_800));
         assert_eq!(changes.total(), 10_000);
+    }
+
+    #[test]
+    fn where_a_thing_is_is_told_once() {
+        let mut whole = change("web", Impact::Breaking);
+        whole.path = "/clients/client[web]".to_owned();
+        let changes = Changes::new(&[change("web", Impact::Behaviour), whole]);
+        let group = &changes.groups[0];
+        assert_eq!(group.place, "/clients/client[web]");
+        let paths: Vec<_> = group.lines.iter().map(|line| line.path.as_str()).collect();
+        assert_eq!(paths, ["/clients/client[web]", "x"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::words;
 
 const DAY: i64 = 24 * 60 * 60;
 /// Marks on the line, in days.
-const MARKS: [(i64, &str); 5] = [(7, "7 days"), (14, "14"), (30, "30"), (90, "90"), (365, "1 year")];
+const MARKS: [(i64, &str); 5] = [(7, "7"), (14, "14"), (30, "30"), (90, "90"), (365, "365")];
 /// The line ends here at the latest; what comes later stands at its end.
 const LONGEST: i64 = 2 * 365;
 /// Where the line begins and ends, in thousandths of the width: the space before is for what is over.

@@ -107,6 +107,11 @@ impl Page {
         self.steps.iter().find(|step| step.to == stage)
     }
 
+    /// The step out of a stage.
+    pub fn step_from(&self, stage: &str) -> Option<&Step> {
+        self.steps.iter().find(|step| step.from == stage)
+    }
+
     /// Whether there are so many stages that each is shown folded.
     pub fn has_many_stages(&self) -> bool {
         self.stages.len() > MANY_STAGES
@@ -121,7 +126,7 @@ impl Page {
             script: SCRIPT,
             points: points::points(self),
         };
-        view.render()
+        Ok(view.render()? + "\n")
     }
 }
 

@@ -38,6 +38,8 @@ pub struct Judged {
     pub is_there: bool,
     /// What each gate says.
     pub gates: Vec<Gate>,
+    /// Why a newer version is not taken, where there is one: `was rejected`.
+    pub newer: Option<String>,
 }
 
 /// What a gate says.
@@ -159,10 +161,16 @@ impl Step {
             .flat_map(|judged| judged.holds())
             .map(Gate::words)
             .collect();
+        let newer = judged.and_then(|judged| judged.newer.as_deref());
         match holds.as_slice() {
-            [] => "what is new has not passed its tests".to_owned(),
+            [] => format!("what is newer {}", newer.unwrap_or("can't go on yet")),
             holds => format!("to go on it needs {}", words::list(holds)),
         }
+    }
+
+    /// Why the next step does not go on, for the stage that it leaves; none where it does.
+    pub fn note(&self) -> Option<String> {
+        (self.standing() == Standing::Held).then(|| words::sentence(&self.what_holds()))
     }
 
     /// What the changes do, as a sentence; none where there are none.
@@ -181,6 +189,18 @@ impl Step {
                 words::number(security)
             ),
         })
+    }
+
+    /// What is passed over, as a sentence.
+    pub fn passed_over(&self) -> Option<String> {
+        let judged = self.judgement().filter(|judged| !judged.is_there)?;
+        let newer = judged.newer.as_ref()?;
+        Some(format!("A newer version is in {}; it {newer}.", self.from))
+    }
+
+    /// Whether anything is known of who wrote what.
+    pub fn has_authors(&self) -> bool {
+        self.versions.iter().any(|version| version.author.is_some())
     }
 
     /// The judgement, where there is one.

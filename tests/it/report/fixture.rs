@@ -237,7 +237,7 @@ fn act(kind: ActKind, stage: &str, version: &str, hours: i64, by: &str, why: &st
 
 fn acts() -> Vec<Act> {
     use ActKind::{Approved, Entered, Promoted, Rejected, RolledBack, TestFailed, TestPassed};
-    vec![
+    let mut acts = vec![
         act(TestPassed, "dev", "11.3.1-7be01d9a2c44", 2, "pipeline", "static"),
         act(Entered, "dev", "11.3.1-7be01d9a2c44", 3, "pipeline", ""),
         act(
@@ -297,7 +297,9 @@ fn acts() -> Vec<Act> {
             "Grace Hopper",
             "from staging",
         ),
-    ]
+    ];
+    acts.sort_by_key(|act| std::cmp::Reverse(act.at));
+    acts
 }
 
 /// Three stages: something is ready, something is held, a certificate ends.
@@ -341,6 +343,7 @@ pub(super) fn ordinary() -> Page {
                     digest: digest("7"),
                     version: Some("11.3.1-7be01d9a2c44".to_owned()),
                     is_there: false,
+                    newer: None,
                     gates: passing(),
                 })),
                 versions: vec![arriving("11.3.1-7be01d9a2c44", "Ada Lovelace", 3)],
@@ -355,6 +358,7 @@ pub(super) fn ordinary() -> Page {
                     digest: digest("c"),
                     version: Some("11.3.1-c0ffee12ab90".to_owned()),
                     is_there: false,
+                    newer: None,
                     gates: passing().into_iter().chain(held).collect(),
                 })),
                 versions: vec![

@@ -39,9 +39,11 @@ pages! {
     "redirect-wildcard"
     "reference-dangling"
     "secret-literal"
+    "toml-malformed"
     "xml-doctype"
     "xml-malformed"
     "xml-root"
+    "yaml-malformed"
 }
 
 impl Code {
@@ -64,8 +66,14 @@ mod tests {
 
     /// Codes whose page is still to be written.
     const UNWRITTEN: &[&str] = &[
+        "certificate-expired",
+        "certificate-expires",
+        "certificate-not-yet-valid",
         "env-duplicate",
         "env-syntax",
+        "key-mismatch",
+        "key-shared",
+        "key-weak",
         "oidc-parameter",
         "parameter-defaulted",
         "parameter-empty",
@@ -74,10 +82,12 @@ mod tests {
         "parameter-type",
         "parameter-unused",
         "secret-in-values",
+        "secret-shared",
         "secrets-exposed",
         "secrets-name",
         "secrets-unreachable",
         "secrets-unreadable",
+        "stage-example-domain",
         "stage-host",
         "stage-localhost",
         "stage-plain-http",

@@ -1,7 +1,8 @@
 //! Each rule has a case that it finds, and one that it leaves alone: `tests/rules/<code>.txt`.
 //!
 //! A file has two parts, `=== fires` and `=== quiet`. Each is a small project: `--- PATH` begins a file. XML below
-//! `config/` gets its root; `iamship.toml` and the stages' env files are there without being written.
+//! `config/` gets its root; `iamship.toml` and the stages' env files are there without being written. Where the case has
+//! a JSON file it is Keycloak's, and a YAML file is a generic server's.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -34,6 +35,12 @@ values = ["env/prod.env"]
 
 /// Codes of rules whose cases stand beside the rule, as tests of its own.
 const TESTED_BESIDE: &[&str] = &[
+    "certificate-expired",
+    "certificate-expires",
+    "certificate-not-yet-valid",
+    "key-mismatch",
+    "key-shared",
+    "key-weak",
     "oidc-parameter",
     "parameter-defaulted",
     "parameter-empty",
@@ -42,6 +49,8 @@ const TESTED_BESIDE: &[&str] = &[
     "parameter-type",
     "parameter-unused",
     "secret-in-values",
+    "secret-shared",
+    "stage-example-domain",
     "stage-host",
     "stage-localhost",
     "stage-plain-http",
@@ -77,8 +86,16 @@ fn parts(text: &str) -> BTreeMap<String, Vec<Files>> {
 fn findings(mut files: Files) -> Vec<(Code, String)> {
     let folder = tempfile::tempdir().expect("a folder");
     for path in ["iamship.toml", "env/dev.env", "env/staging.env", "env/prod.env"] {
+        let ends = |ending: &str| files.keys().any(|path| path.ends_with(ending));
+        let server = match (ends(".json"), ends(".yaml")) {
+            (true, _) => "keycloak",
+            (_, true) => "generic",
+            _ => "curity",
+        };
         let usual = if path == "iamship.toml" { PROJECT } else { "" };
-        files.entry(path.to_owned()).or_insert_with(|| usual.to_owned());
+        files
+            .entry(path.to_owned())
+            .or_insert_with(|| usual.replace("curity", server));
     }
     for (path, text) in &files {
         let target = folder.path().join(path);

@@ -95,3 +95,38 @@ fn severity<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<
         ))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(when: &str) -> Vec<String> {
+        let text = format!(
+            "code = \"redirect-http\"\nentries = [\"**/client\"]\nwhen = {when}\nmessage = \"x\"\nhelp = \"x\"\n"
+        );
+        let rule: IamRule = toml::from_str(&text).expect("the right shape");
+        rule.problems().into_iter().map(|(reason, _)| reason).collect()
+    }
+
+    #[test]
+    fn a_rule_that_could_never_find_anything_is_refused() {
+        assert_eq!(
+            problems("[{ path = \"a\", matches = '^x' }, { path = \"b/*\", absent = true }]"),
+            Vec::<String>::new()
+        );
+        for (when, told) in [
+            ("[]", "needs a condition"),
+            (
+                "[{ path = \"a\", absent = true }]",
+                "must be about something that is there",
+            ),
+            ("[{ path = \"a\", unless = '(' }]", "not a regular expression"),
+            ("[{ path = \"a/**\" }]", "takes no `**`"),
+        ] {
+            let found = problems(when);
+            assert!(found.len() == 1 && found[0].contains(told), "{when}: {found:?}");
+        }
+        let unknown = "code = \"redirect-htp\"\nentries = []\nwhen = []\nmessage = \"x\"\nhelp = \"x\"\n";
+        assert!(toml::from_str::<IamRule>(unknown).is_err());
+    }
+}

@@ -7,10 +7,9 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Context;
-use super::carried::{Carried, Carrier, in_bundle, in_values, literal_span};
-use super::view::{Shared, View, listed};
+use super::carried::{Carried, Carrier, Said, and_others, each, in_bundle, in_values};
+use super::view::View;
 use crate::diagnostic::{Code, Diagnostic, Severity};
-use crate::profile::ParameterName;
 use crate::project::StageName;
 use crate::values::material::{Certificate, Material};
 
@@ -119,8 +118,7 @@ fn is_store(material: &Material) -> bool {
 
 /// Every certificate of all stages' values and of the configuration, the soonest first.
 pub fn expiries(context: &Context<'_>) -> Vec<Expiry> {
-    let view = View::of(context);
-    let mut carried = in_values(&view, context.all_stages);
+    let mut carried = in_values(context.all_stages);
     carried.extend(in_bundle(context.bundle));
     let mut expiries: Vec<_> = carried
         .iter()
@@ -163,99 +161,46 @@ pub(super) fn find(view: &View<'_>, carried: &[Carried<'_>], now: Timestamp) -> 
 }
 
 fn of_code(view: &View<'_>, carried: &[Carried<'_>], now: Timestamp, code: Code) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
-    let mut shared = Shared::new();
-    for each in carried {
-        let Some(told) = told(each, now, code) else { continue };
-        match &each.by {
-            Carrier::Value { stage, name, value } => {
-                let place = view.value_span(name, value);
-                shared.add(&stage.name, name, place.as_ref(), (*name, *value, place.clone(), told));
-            }
-            Carrier::Literal { node, path } => {
-                let span = literal_span(node, &each.material);
-                let diagnostic = told.diagnostic(code, &format!("`{path}`")).at(span, told.when(now));
-                found.push(diagnostic.help("put the new one here, or a placeholder where stages need one each"));
-            }
-        }
-    }
-    let of_values = shared
-        .into_found()
-        .into_iter()
-        .map(|((name, value, place, told), stages)| {
-            let owner = format!("`{name}` of {}", listed(stages.iter().copied()));
-            let diagnostic = View::about(told.diagnostic(code, &owner), name, stages.iter().copied());
-            let diagnostic = view.at_value(diagnostic, stages[0], value, place, &told.when(now));
-            diagnostic.help(told.help(name, stages[0], code))
-        });
-    found.extend(of_values);
-    found
-}
-
-/// The certificate of a value that a code is told by, and how many others it is true of.
-struct Told<'c> {
-    certificate: &'c Certificate,
-    standing: Standing,
-    others: usize,
-    severity: Severity,
-}
-
-fn told<'c>(carried: &'c Carried<'_>, now: Timestamp, code: Code) -> Option<Told<'c>> {
-    let of_code = |certificate: &&Certificate| Standing::of(certificate, now).code() == Some(code);
-    let mut fitting: Vec<_> = carried.material.certificates.iter().filter(of_code).collect();
-    fitting.sort_by_key(|certificate| certificate.not_after);
-    let certificate = *fitting.first()?;
-    let standing = Standing::of(certificate, now);
-    Some(Told {
-        certificate,
-        standing,
-        others: fitting.len() - 1,
-        severity: standing.severity(&carried.material)?,
+    each(view, carried, code, |carried| {
+        let of_code = |certificate: &&Certificate| Standing::of(certificate, now).code() == Some(code);
+        let mut fitting: Vec<_> = carried.material.certificates.iter().filter(of_code).collect();
+        fitting.sort_by_key(|certificate| certificate.not_after);
+        let certificate = *fitting.first()?;
+        let standing = Standing::of(certificate, now);
+        let which = and_others(&certificate.subject, fitting.len() - 1);
+        let (verb, day) = match standing {
+            Standing::Expired => ("expired on", certificate.not_after),
+            Standing::NotYetValid => ("is not valid before", certificate.not_before),
+            _ => ("expires on", certificate.not_after),
+        };
+        Some(Said {
+            message: format!(
+                "the certificate {which} in {{owner}} {verb} {}",
+                day.strftime("%Y-%m-%d")
+            ),
+            severity: standing.severity(&carried.material)?,
+            label: distance(now, day),
+            help: match standing {
+                Standing::NotYetValid => "give {owner} one that is valid today".to_owned(),
+                _ => "renew it, and give {owner} the new one".to_owned(),
+            },
+            literal_help: "put the new one here, or a placeholder where stages need one each",
+        })
     })
 }
 
-impl Told<'_> {
-    fn diagnostic(&self, code: Code, owner: &str) -> Diagnostic {
-        let subject = &self.certificate.subject;
-        let and = match self.others {
-            0 => String::new(),
-            1 => " (and one other)".to_owned(),
-            others => format!(" (and {others} others)"),
-        };
-        let (verb, day) = match self.standing {
-            Standing::Expired => ("expired", self.certificate.not_after),
-            Standing::NotYetValid => ("is not valid before", self.certificate.not_before),
-            _ => ("expires", self.certificate.not_after),
-        };
-        let on = if verb.starts_with("expire") { " on" } else { "" };
-        let message = format!("the certificate `{subject}`{and} in {owner} {verb}{on} {}", date(day));
-        let mut diagnostic = Diagnostic::new(code, message);
-        diagnostic.severity = self.severity;
-        diagnostic
+/// `in 3 days`, `12 hours ago`
+fn distance(now: Timestamp, then: Timestamp) -> String {
+    let hours = then.duration_since(now).as_hours();
+    let length = match hours.abs() {
+        hours @ 0..48 => format!("{hours} hours"),
+        hours => format!("{} days", hours / 24),
+    };
+    if then < now {
+        format!("{length} ago")
+    } else {
+        format!("in {length}")
     }
-
-    fn when(&self, now: Timestamp) -> String {
-        let span = |from: Timestamp, to: Timestamp| match to.duration_since(from).as_hours() {
-            hours @ 0..48 => format!("{hours} hours"),
-            hours => format!("{} days", hours / 24),
-        };
-        match self.standing {
-            Standing::Expired => format!("{} ago", span(self.certificate.not_after, now)),
-            Standing::NotYetValid => format!("in {}", span(now, self.certificate.not_before)),
-            _ => format!("in {}", span(now, self.certificate.not_after)),
-        }
-    }
-
-    fn help(&self, name: &ParameterName, stage: &StageName, code: Code) -> String {
-        match code {
-            Code::CertificateNotYetValid => format!("give `{name}` of `{stage}` one that is valid today"),
-            _ => format!("renew it, and give `{name}` of `{stage}` the new one"),
-        }
-    }
-}
-
-fn date(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d").to_string()
 }
 
 #[cfg(test)]

@@ -13,6 +13,9 @@ mod filled;
 mod fixture;
 mod hosts;
 mod iam;
+mod key_mismatch;
+mod key_shared;
+mod key_weak;
 mod likeness;
 mod literal_stage_host;
 mod matrix;
@@ -26,6 +29,8 @@ mod parameter_unused;
 mod reference_dangling;
 mod secret_in_values;
 mod secret_literal;
+mod secret_shared;
+mod stage_example_domain;
 mod stage_host;
 mod stage_localhost;
 mod stage_plain_http;
@@ -183,6 +188,10 @@ pub const RULES: &[Rule] = &[
         run: |context| stage_localhost::find(&View::of(context)),
     },
     Rule {
+        codes: &[Code::StageExampleDomain],
+        run: |context| stage_example_domain::find(&View::of(context)),
+    },
+    Rule {
         codes: &[Code::StagePlainHttp],
         run: |context| stage_plain_http::find(&View::of(context)),
     },
@@ -191,8 +200,15 @@ pub const RULES: &[Rule] = &[
             Code::CertificateExpired,
             Code::CertificateExpires,
             Code::CertificateNotYetValid,
+            Code::KeyMismatch,
+            Code::KeyWeak,
+            Code::KeyShared,
         ],
         run: carried::find,
+    },
+    Rule {
+        codes: &[Code::SecretShared],
+        run: |context| secret_shared::find(&View::of(context)),
     },
 ];
 

@@ -187,7 +187,11 @@ pub(crate) struct Lock {
 #[command(after_help = "Examples:
   iamship parameters                      a table, one column a stage
   iamship parameters --format json        for scripts")]
-pub(crate) struct Parameters {}
+pub(crate) struct Parameters {
+    /// Only these stages (repeatable); all when none is named
+    #[arg(long = "stage", value_name = "STAGE")]
+    pub(crate) stages: Vec<String>,
+}
 
 /// Show what a check means, why, an example, and how to mend or allow it
 ///

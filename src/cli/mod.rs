@@ -103,7 +103,7 @@ async fn connected(command: &Command, global: &Global, shell: &Shell) -> Outcome
             Command::Diff(diff) => diff::run(diff, &context, shell).await,
             Command::Deploy(deploy) => deploy::run(deploy, &context, shell, &switching).await,
             Command::Lock(lock) => lock::run(lock, &context, shell).await,
-            Command::Parameters(_) => parameters::run(&context, shell).await,
+            Command::Parameters(parameters) => parameters::run(parameters, &context, shell).await,
             Command::Check(check) => check::run(check, &context, shell).await,
             Command::Build(build) => build::run(build, &context, shell).await,
             Command::Test(test) => test::run(test, &context, shell).await,
@@ -187,6 +187,12 @@ fn check_format(arguments: &Arguments) -> Outcome {
         Format::Junit => ("junit", "no verb yet", false),
         Format::Markdown => ("markdown", "`diff` and `incoming`", tells_changes(&arguments.command)),
         Format::Html => ("html", "`diff` and `incoming`", tells_changes(&arguments.command)),
+        Format::Markdown => (
+            "markdown",
+            "`parameters`",
+            matches!(arguments.command, Command::Parameters(_)),
+        ),
+        Format::Html => ("html", "no verb yet", false),
     };
     if is_known {
         return Ok(());

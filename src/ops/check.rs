@@ -4,10 +4,9 @@ pub use super::inputs::world_failed;
 use super::inputs::{self, Need, StageReading};
 use super::view;
 use super::{Context, OpsError};
-use crate::checks::{self, Findings};
+use crate::checks::{self, Findings, Matrix};
 use crate::diagnostic::{Diagnostic, Source};
 use crate::project::{Stage, StageName};
-use crate::values::{Contract, Coverage};
 
 /// Whose values are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,34 +86,68 @@ pub(super) fn findings(
 
 /// The contract and what each stage gives it.
 pub struct Parameters {
-    /// What the configuration asks for.
-    pub contract: Contract,
-    /// What each stage gives, in the contract's order.
-    pub stages: Vec<(StageName, Vec<Coverage>)>,
+    /// What the configuration asks for, and what each stage gives: no value.
+    pub matrix: Matrix,
+    /// Stages whose secrets may not be read here: only their names are known, so nothing compares them.
+    pub unread: Vec<StageName>,
     /// What could not be read; then the answer is not whole.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Every parameter and what each stage gives it. Where a source can tell the names of its secrets without the values,
-/// only the names are asked for.
-pub async fn parameters(context: &Context<'_>) -> Result<Parameters, OpsError> {
+/// Every parameter, what each of the wanted stages gives it, and what is suspicious about that.
+///
+/// Where the secrets of a stage can't be read, a source that tells their names without them is asked for the names.
+pub async fn parameters(context: &Context<'_>, scope: Scope<'_>) -> Result<Parameters, OpsError> {
+    let wanted = wanted(context, scope)?;
     let reading = inputs::bundle(context.project)?;
     let all: Vec<&Stage> = context.project.stages.iter().collect();
-    let mut diagnostics: Vec<_> = reading.diagnostics.into_iter().filter(Diagnostic::is_error).collect();
-    let mut stages = Vec::new();
-    for stage in inputs::stages(context, &all, Need::Names).await? {
-        diagnostics.extend(
-            stage
-                .diagnostics
-                .iter()
-                .filter(|diagnostic| diagnostic.is_error())
-                .cloned(),
-        );
-        stages.push((stage.input.name.clone(), reading.contract.coverage(stage.values())));
+    let mut stages = inputs::stages(context, &all, Need::Values).await?;
+    let mut unread = Vec::new();
+    for (reading, stage) in stages
+        .iter_mut()
+        .zip(&all)
+        .filter(|(reading, _)| reading.lacks_secrets())
+    {
+        let named = inputs::stages(context, &[stage], Need::Names).await?;
+        if let Some(named) = named.into_iter().find(|named| !named.lacks_secrets()) {
+            unread.push(stage.name.clone());
+            *reading = named;
+        }
     }
+    let is_wanted = |name: &StageName| wanted.iter().any(|stage| stage.name == *name);
+    let is_error = |diagnostic: &&Diagnostic| diagnostic.is_error();
+    let mut diagnostics: Vec<_> = reading.diagnostics.iter().filter(is_error).cloned().collect();
+    for stage in stages.iter().filter(|stage| is_wanted(&stage.input.name)) {
+        diagnostics.extend(stage.diagnostics.iter().filter(is_error).cloned());
+    }
+    // What is not known can't be judged: neither missing nor equal to another one's.
+    let judged: Vec<_> = stages.iter().map(|stage| &stage.input).cloned().collect();
+    let known: Vec<_> = stages
+        .iter()
+        .filter(|stage| !stage.lacks_secrets() && !unread.contains(&stage.input.name))
+        .map(|stage| stage.input.clone())
+        .collect();
+    let findings = checks::run(&checks::Context {
+        project: context.project,
+        bundle: &reading.bundle,
+        contract: &reading.contract,
+        stages: &known,
+        all_stages: &known,
+        now: context.now(),
+    });
+    let mut sources: Vec<_> = stages.iter().flat_map(|stage| &stage.sources).cloned().collect();
+    sources.push(context.project.source.clone());
+    let scene = checks::Scene {
+        project: context.project,
+        bundle: &reading.bundle,
+        sources: &sources,
+        whole: false,
+    };
+    let findings = checks::allow(findings, &scene).diagnostics;
+    let shown: Vec<_> = judged.into_iter().filter(|input| is_wanted(&input.name)).collect();
     Ok(Parameters {
-        contract: reading.contract,
-        stages,
+        matrix: checks::matrix(&reading.contract, &shown, &unread, &findings),
+        unread,
         diagnostics,
     })
 }

@@ -57,7 +57,7 @@ fn fits(expression: &str, value: &str) -> bool {
 }
 
 /// `/profiles/profile[token-service]/x` without the keys. A key may have a `/` in it.
-fn local_names(path: &str) -> Vec<&str> {
+pub(super) fn local_names(path: &str) -> Vec<&str> {
     let mut names = Vec::new();
     let mut rest = path;
     while let Some(step) = rest.strip_prefix('/') {

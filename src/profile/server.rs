@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::probe::{Health, Probe};
+use super::protect::local_names;
 use super::{ChangeRule, IamRule, ParameterType, PathPattern, Protect};
 
 /// How one identity server reads its configuration.
@@ -231,6 +232,21 @@ pub struct SecretRule {
     pub path: PathPattern,
     /// For people: "a signing key".
     pub what: String,
+    /// Whether all stages may have one and the same: a licence.
+    #[serde(default)]
+    pub shared: bool,
+}
+
+impl ServerProfile {
+    /// Whether stages may have one and the same secret in all the places that use it. `used`: element paths with keys.
+    pub fn may_be_shared<'p>(&self, used: impl IntoIterator<Item = &'p str>) -> bool {
+        let mut used = used.into_iter().peekable();
+        let fits = |path: &str| {
+            let names = local_names(path);
+            self.secrets.iter().any(|rule| rule.shared && rule.path.matches(&names))
+        };
+        used.peek().is_some() && used.all(fits)
+    }
 }
 
 /// What a name or a path tells of a type.

@@ -106,6 +106,8 @@ pub struct ParameterSettings {
     pub kind: Option<ParameterType>,
     /// `optional`: an empty value is meant.
     pub may_be_empty: bool,
+    /// `shared`: whether stages may have one and the same secret.
+    pub shared: Option<bool>,
 }
 
 /// Keys.

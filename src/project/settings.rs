@@ -44,6 +44,7 @@ fn parameter_settings(name: &str, value: &Value<'_>) -> Option<ParameterSettings
         secret: table.get("secret").and_then(|value| value.flag()),
         kind: table.get("type").and_then(|value| value.choice(&kinds)),
         may_be_empty: table.get("optional").and_then(|value| value.flag()).unwrap_or_default(),
+        shared: table.get("shared").and_then(|value| value.flag()),
     };
     table.finish();
     Some(settings)

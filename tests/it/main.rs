@@ -5,6 +5,7 @@ mod attest;
 mod build;
 mod changes_gate;
 mod check;
+mod check_values;
 mod completions;
 mod corpus;
 mod cosign;

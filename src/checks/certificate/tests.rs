@@ -9,7 +9,7 @@ fn now() -> Timestamp {
 }
 
 fn rule(view: &View<'_>) -> Vec<Diagnostic> {
-    find(view, &in_values(view, view.stages), now())
+    find(view, &in_values(view.stages), now())
 }
 
 fn told(text: &str) -> Vec<String> {

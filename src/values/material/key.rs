@@ -45,7 +45,7 @@ impl PublicKey {
     pub fn weakness(&self) -> Option<String> {
         let bits = self.bits?;
         let least = if self.algorithm == "RSA" { 2048 } else { 256 };
-        (bits < least).then(|| format!("{} with {bits} bits, where {least} are the least", self.algorithm))
+        (bits < least).then(|| format!("an {} key of {bits} bits, where {least} are the least", self.algorithm))
     }
 
     /// `SubjectPublicKeyInfo` (RFC 5280 §4.1.2.7).

@@ -6,6 +6,8 @@
 mod armor;
 mod certificate;
 mod key;
+mod key_set;
+mod pkcs12;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -14,6 +16,8 @@ pub use key::{KeyFingerprint, PublicKey};
 
 /// The longest text that is looked into: a set of all public authorities has a quarter of it.
 const LONGEST_TEXT: usize = 1 << 20;
+/// The shortest one: a key on a curve, without a certificate.
+const SHORTEST_TEXT: usize = 80;
 /// How many certificates or keys of one value are read.
 const MOST_ENTRIES: usize = 500;
 
@@ -29,13 +33,23 @@ pub struct Material {
 }
 
 impl Material {
-    /// Reads a value. Empty when it carries nothing that can be read.
-    pub fn read(text: &str) -> Self {
+    /// Reads a value. Empty when it carries nothing that can be read. `passwords`: what a PKCS#12 may be opened with,
+    /// beside the empty one.
+    pub fn read(text: &str, passwords: &[&str]) -> Self {
         let mut material = Self::default();
-        if text.len() <= LONGEST_TEXT {
-            material.add(text.trim());
+        if (SHORTEST_TEXT..=LONGEST_TEXT).contains(&text.len()) {
+            material.add(text.trim(), passwords);
         }
         material
+    }
+
+    /// Whether a text looks like something that [`read`](Self::read) understands: quick, for searching.
+    pub fn is_likely(text: &str) -> bool {
+        let text = text.trim_start();
+        text.contains("-----BEGIN ")
+            || text.starts_with("data:application/")
+            || text.starts_with('{')
+            || is_base64(text)
     }
 
     /// Whether there is nothing.
@@ -57,13 +71,45 @@ impl Material {
         all_known && !self.certificates.is_empty() && !self.private_keys.iter().all(certified)
     }
 
-    fn add(&mut self, text: &str) {
-        if text.contains("-----BEGIN ") {
-            for block in armor::blocks(text, MOST_ENTRIES) {
-                self.add_block(block.label, &block.bytes);
-            }
-        } else if let Some(bytes) = looks_like_der(text).then(|| armor::decode(text)).flatten() {
-            self.add_der(&bytes);
+    fn add(&mut self, text: &str, passwords: &[&str]) {
+        if text.starts_with("data:") {
+            self.add_data(text, passwords);
+        } else if text.contains("-----BEGIN ") {
+            self.add_blocks(text);
+        } else if text.starts_with('{') && text.contains("\"kty\"") {
+            key_set::add(self, text);
+        } else if is_base64(text) {
+            self.add_base64(text, passwords);
+        }
+    }
+
+    /// `data:application/p12;base64,…` (RFC 2397). What is `aes` is the server's own to read.
+    fn add_data(&mut self, text: &str, passwords: &[&str]) {
+        let Some((head, body)) = text.split_once(',') else {
+            return;
+        };
+        if head.contains(";aes") {
+            return;
+        }
+        if body.contains("-----BEGIN ") {
+            self.add_blocks(&body.replace("%0A", "\n").replace("%20", " ").replace("%2B", "+"));
+        } else {
+            self.add_base64(body, passwords);
+        }
+    }
+
+    fn add_base64(&mut self, text: &str, passwords: &[&str]) {
+        let Some(bytes) = armor::decode(text) else { return };
+        match std::str::from_utf8(&bytes) {
+            Ok(inner) if inner.contains("-----BEGIN ") => self.add_blocks(inner),
+            Ok(inner) if inner.trim_start().starts_with('{') => key_set::add(self, inner),
+            _ => self.add_der(&bytes, passwords),
+        }
+    }
+
+    fn add_blocks(&mut self, text: &str) {
+        for block in armor::blocks(text, MOST_ENTRIES) {
+            self.add_block(block.label, &block.bytes);
         }
     }
 
@@ -81,20 +127,32 @@ impl Material {
         }
     }
 
-    fn add_der(&mut self, der: &[u8]) {
+    fn add_der(&mut self, der: &[u8], passwords: &[&str]) {
         if let Some(certificate) = Certificate::from_der(der) {
             self.certificates.push(certificate);
         } else if let Some(key) = PublicKey::from_pkcs8(der) {
             self.private_keys.push(key);
         } else if let Some(key) = PublicKey::from_spki(der) {
             self.public_keys.push(key);
+        } else {
+            let passwords: Vec<_> = std::iter::once("").chain(passwords.iter().copied()).collect();
+            let store = pkcs12::read(der, &passwords, MOST_ENTRIES).unwrap_or_default();
+            let own = store
+                .certificates
+                .iter()
+                .zip(&store.has_key)
+                .filter(|(_, has_key)| **has_key);
+            self.private_keys
+                .extend(own.filter_map(|(certificate, _)| certificate.key.clone()));
+            self.certificates.extend(store.certificates);
         }
     }
 }
 
-/// A sequence of 128 bytes or more, in base64: 0x30 0x81 or 0x30 0x82.
-fn looks_like_der(text: &str) -> bool {
-    text.len() >= 120 && (text.starts_with("MII") || text.starts_with("MIG") || text.starts_with("MIH"))
+/// What DER, PEM and JSON begin with in base64: a sequence of 128 bytes or more, `-----BEGIN`, `{"`.
+fn is_base64(text: &str) -> bool {
+    let heads = ["MII", "MIG", "MIH", "LS0tLS1CRUdJTi", "eyJr", "ewog"];
+    heads.iter().any(|head| text.starts_with(head)) && !text.contains('.')
 }
 
 #[cfg(test)]

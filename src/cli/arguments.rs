@@ -215,7 +215,8 @@ pub(crate) struct Rule {
   iamship check                           everything, for every stage
   iamship check prod                      for one stage
   iamship check --no-stage                only the configuration, where there are no secrets
-  iamship check --format sarif            for code scanning; `github` writes annotations")]
+  iamship check --format sarif            for code scanning; `github` writes annotations
+  iamship check --format junit >check.xml for the report of a pipeline")]
 pub(crate) struct Check {
     /// The stages to check; all when none is named
     #[arg(value_name = "STAGE")]
@@ -253,6 +254,7 @@ pub(crate) struct Build {
 #[command(after_help = "Examples:
   iamship test dev                        what dev runs now
   iamship test dev --suite oidc           only one of its suites
+  iamship test dev --format junit >t.xml  for the report of a pipeline
   iamship test dev --dry-run              test, but record nothing
   iamship test staging --digest sha256:…  another digest, with staging's values")]
 pub(crate) struct Test {

@@ -12,7 +12,7 @@ use crate::report::{self, Color, Counts};
 
 pub(super) async fn run(arguments: &Check, context: &Context<'_>, shell: &Shell) -> Outcome {
     let Findings { diagnostics, allowed } = check::check(context, scope(arguments)).await?;
-    document(&diagnostics, &allowed, shell);
+    document(&diagnostics, &allowed, arguments, shell);
     if shell.format() == Format::Text {
         text(&diagnostics, allowed.len(), shell);
     }
@@ -22,13 +22,14 @@ pub(super) async fn run(arguments: &Check, context: &Context<'_>, shell: &Shell)
 }
 
 /// The findings as other programs read them; also those that leave no project to check.
-pub(super) fn document(diagnostics: &[Diagnostic], allowed: &[Allowed], shell: &Shell) {
+pub(super) fn document(diagnostics: &[Diagnostic], allowed: &[Allowed], arguments: &Check, shell: &Shell) {
     match shell.format() {
         Format::Json => shell.answer(report::json(diagnostics, allowed)),
         Format::Sarif => shell.answer(report::sarif(diagnostics, allowed)),
         Format::Github if diagnostics.is_empty() => {}
         Format::Github => shell.answer(report::github(diagnostics)),
-        Format::Text | Format::Junit | Format::Markdown | Format::Html => {}
+        Format::Junit => shell.answer(report::junit_findings(diagnostics, arguments.deny_warnings)),
+        Format::Text | Format::Markdown | Format::Html => {}
     }
 }
 

@@ -18,6 +18,8 @@ mod key_ring;
 mod keygen;
 mod lock;
 mod parameters;
+#[cfg(test)]
+mod pipelines;
 mod promote;
 mod reject;
 mod render;
@@ -63,8 +65,8 @@ pub fn main() -> ExitCode {
     let code = match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            if let (Command::Check(_), Failure::Diagnostics(diagnostics)) = (&arguments.command, &failure) {
-                check::document(diagnostics, &[], &shell);
+            if let (Command::Check(asked), Failure::Diagnostics(diagnostics)) = (&arguments.command, &failure) {
+                check::document(diagnostics, &[], asked, &shell);
             }
             failure.tell(&shell)
         }
@@ -192,6 +194,12 @@ fn check_format(arguments: &Arguments) -> Outcome {
             "`parameters`",
             matches!(arguments.command, Command::Parameters(_)),
         ),
+        Format::Junit => (
+            "junit",
+            "`check` and `test`",
+            matches!(arguments.command, Command::Check(_) | Command::Test(_)),
+        ),
+        Format::Markdown => ("markdown", "no verb yet", false),
         Format::Html => ("html", "no verb yet", false),
     };
     if is_known {

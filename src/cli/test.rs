@@ -10,6 +10,7 @@ use crate::attest::predicate::Outcome as Ended;
 use crate::image::Digest;
 use crate::ops::Context;
 use crate::ops::test::{self, Check, Report, SuiteReport, Tail, Wish};
+use crate::report::{JunitCase, JunitFailure, JunitSuite, junit};
 
 pub(super) async fn run(arguments: &Test, context: &Context<'_>, shell: &Shell) -> Outcome {
     let wish = Wish {
@@ -30,6 +31,10 @@ pub(super) async fn run(arguments: &Test, context: &Context<'_>, shell: &Shell) 
 pub(super) fn tell(schema: &str, stage: &str, report: &Report, record: Option<Digest>, shell: &Shell) -> Outcome {
     if shell.format() == Format::Json {
         shell.json(&document(schema, stage, report, record));
+        return yes_or_no(report.passed());
+    }
+    if shell.format() == Format::Junit {
+        shell.answer(junit(&suites(stage, report)));
         return yes_or_no(report.passed());
     }
     shell.answer(format!(
@@ -132,6 +137,61 @@ pub(super) fn line(check: &Check, indent: &str, shell: &Shell) {
         ("expected", &miss.expected),
     ] {
         shell.answer(format!("{indent}    {word:<8}  {}", shell.paint(text, shade)));
+    }
+}
+
+/// As the servers of pipelines read it. What all suites share is told in the first one only.
+fn suites(stage: &str, report: &Report) -> Vec<JunitSuite> {
+    let each = report.suites.iter().enumerate().map(|(index, suite)| {
+        let class = format!("{stage}.{}", suite.name);
+        let checks = suite.checks.iter().filter(|check| index == 0 || !check.is_common);
+        let mut cases: Vec<_> = checks.map(|check| case(&class, check)).collect();
+        // What broke off before it looked at anything, or shares all with the first, still ended somehow.
+        if cases.is_empty() {
+            cases.push(JunitCase {
+                class,
+                name: suite.name.clone(),
+                failure: (!suite.passed()).then(|| JunitFailure {
+                    kind: "failed".to_owned(),
+                    message: format!("the suite `{}` failed", suite.name),
+                    text: String::new(),
+                }),
+                ..JunitCase::default()
+            });
+        }
+        let tails = report.tails.iter().filter(|_| index == 0);
+        let tails = tails.map(|tail| format!("the last lines of {}:\n{}\n", tail.of, tail.lines.join("\n")));
+        JunitSuite {
+            name: format!("{} ({stage})", suite.name),
+            cases,
+            log: tails.collect(),
+        }
+    });
+    each.collect()
+}
+
+fn case(class: &str, check: &Check) -> JunitCase {
+    let detail = check.detail.clone().unwrap_or_default();
+    JunitCase {
+        class: class.to_owned(),
+        name: check.name.clone(),
+        place: None,
+        failure: check.has_failed().then(|| JunitFailure {
+            kind: "failed".to_owned(),
+            message: detail.lines().next().unwrap_or_default().to_owned(),
+            text: match &check.miss {
+                Some(miss) => format!(
+                    "{detail}\nasked     {}\ncame      {}\nexpected  {}\n",
+                    miss.asked, miss.came, miss.expected
+                ),
+                None => detail.clone(),
+            },
+        }),
+        remark: match check.result {
+            Ended::Failed => String::new(),
+            Ended::Warned => format!("doubtful: {detail}"),
+            Ended::Passed => detail,
+        },
     }
 }
 

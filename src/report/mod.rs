@@ -1,4 +1,4 @@
-//! Findings for people and for other programs: text, JSON, SARIF, GitHub annotations.
+//! Findings for people and for other programs: text, JSON, SARIF, JUnit, GitHub annotations.
 //!
 //! Each renderer is a pure function of diagnostics to a text; none of them shows a withheld source.
 
@@ -6,12 +6,14 @@ pub mod changes;
 mod excerpt;
 mod github;
 mod json;
+mod junit;
 pub mod page;
 mod sarif;
 mod text;
 
 pub use github::github;
 pub use json::{json, json_value};
+pub use junit::{JunitCase, JunitFailure, JunitSuite, junit, junit_findings};
 pub use sarif::sarif;
 pub use text::{Color, text};
 
@@ -110,6 +112,7 @@ mod tests {
             json(&diagnostics, &[]),
             sarif(&diagnostics, &[]),
             github(&diagnostics),
+            junit_findings(&diagnostics, false),
             text(&diagnostics, Color::Never),
         ];
         for rendered in all {

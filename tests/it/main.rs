@@ -32,6 +32,7 @@ mod kill;
 mod ledger;
 mod lock;
 mod parameters;
+mod pipelines;
 mod promote;
 mod protect;
 mod provider;

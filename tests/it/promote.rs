@@ -6,7 +6,7 @@ use crate::support::folder::snapshot;
 use crate::support::layout::LayoutFolder;
 use crate::support::project::{Project, is_digest, key_pair, masked, text};
 
-const GATES: [&str; 12] = [
+const GATES: [&str; 13] = [
     "order",
     "signed",
     "provenance",
@@ -15,6 +15,7 @@ const GATES: [&str; 12] = [
     "soak",
     "approved",
     "values",
+    "changes",
     "freeze",
     "not-older",
     "held",
@@ -580,6 +581,7 @@ fn people_read_each_gate_with_its_reason() {
       pass  soak          no time to soak in `dev` is asked for
       pass  approved      no approval is asked for to enter `staging`
       pass  values        `staging` gives all 12 parameters a value
+      pass  changes       `staging` runs nothing yet
       pass  freeze        no freeze is set for `staging`
       pass  not-older     `staging` runs nothing yet
       pass  held          no rollback holds `staging`

@@ -186,21 +186,17 @@ fn check_format(arguments: &Arguments) -> Outcome {
         Format::Text | Format::Json => return Ok(()),
         Format::Sarif => ("sarif", "`check`", matches!(arguments.command, Command::Check(_))),
         Format::Github => ("github", "`check`", matches!(arguments.command, Command::Check(_))),
-        Format::Junit => ("junit", "no verb yet", false),
-        Format::Markdown => ("markdown", "`diff` and `incoming`", tells_changes(&arguments.command)),
-        Format::Html => ("html", "`diff` and `incoming`", tells_changes(&arguments.command)),
-        Format::Markdown => (
-            "markdown",
-            "`parameters`",
-            matches!(arguments.command, Command::Parameters(_)),
-        ),
         Format::Junit => (
             "junit",
             "`check` and `test`",
             matches!(arguments.command, Command::Check(_) | Command::Test(_)),
         ),
-        Format::Markdown => ("markdown", "no verb yet", false),
-        Format::Html => ("html", "no verb yet", false),
+        Format::Markdown => (
+            "markdown",
+            "`diff`, `incoming` and `parameters`",
+            tells_changes(&arguments.command) || matches!(arguments.command, Command::Parameters(_)),
+        ),
+        Format::Html => ("html", "`diff` and `incoming`", tells_changes(&arguments.command)),
     };
     if is_known {
         return Ok(());

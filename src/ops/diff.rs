@@ -3,7 +3,7 @@
 use super::filled::Filling;
 use super::side::{self, Content, Side, SideName};
 use super::stored::Stored;
-use super::{Context, Event, OpsError, treeless};
+use super::{Context, Event, OpsError};
 use crate::bundle::{self, Bundle, Change};
 use crate::diagnostic::{Code, Diagnostic, Source};
 use crate::image::{BaseDifference, BaseImage, Digest, Image, Manifest, image_changes};
@@ -102,15 +102,14 @@ fn in_store(side: &Side) -> Result<InStore<'_>, OpsError> {
 struct Read {
     name: SideName,
     bundle: Bundle,
-    patterns: Vec<String>,
     base: Option<BaseImage>,
     images: Option<Vec<Image>>,
 }
 
 async fn read(context: &Context<'_>, side: Side, with_all: bool) -> Result<Read, OpsError> {
     let name = side.name;
-    let (files, patterns, base, images) = match side.content {
-        Content::Files(files) => (files.files, files.patterns, files.base, None),
+    let (files, base, images) = match side.content {
+        Content::Files(files) => (files.files, files.base, None),
         Content::Image { store, manifest } => {
             let stored = Stored::open(&*store, &manifest).await?;
             let images = async {
@@ -121,13 +120,12 @@ async fn read(context: &Context<'_>, side: Side, with_all: bool) -> Result<Read,
             };
             let (files, images) = futures::try_join!(stored.configuration(context), images)?;
             let base = images.first().and_then(BaseImage::of);
-            (files, Vec::new(), base, Some(images))
+            (files, base, Some(images))
         }
     };
     Ok(Read {
         bundle: readable(context, files, &name.to_string())?,
         name,
-        patterns,
         base,
         images,
     })
@@ -152,13 +150,7 @@ async fn of_sides(
             None
         }
     };
-    let server = &context.project.server;
     let mut changes = bundle::diff(&before.bundle, &after.bundle);
-    changes.extend(treeless::changes(
-        server,
-        (&before.bundle, &before.patterns),
-        (&after.bundle, &after.patterns),
-    ));
     if let Some(filling) = filling {
         changes.iter_mut().for_each(|change| filling.conceal(change));
     }
@@ -290,8 +282,7 @@ async fn stored_changes(
     let (old, new) = futures::try_join!(before.configuration(context), after.configuration(context))?;
     let old = readable(context, old, &before.digest().short())?;
     let new = readable(context, new, &after.digest().short())?;
-    let mut changes = bundle::diff(&old, &new);
-    changes.extend(treeless::changes(&context.project.server, (&old, &[]), (&new, &[])));
+    let changes = bundle::diff(&old, &new);
     Ok((changes, Some((old, new))))
 }
 

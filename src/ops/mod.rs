@@ -50,7 +50,6 @@ mod static_test;
 pub mod status;
 mod stored;
 pub mod test;
-mod treeless;
 mod trial;
 pub mod verify;
 mod view;

@@ -4,7 +4,7 @@
 use super::decisions::ApprovalFacts;
 use super::evidence::Evidence;
 use crate::attest::predicate::AllowedChange;
-use crate::bundle::Change;
+use crate::bundle::{Change, Subject};
 use crate::image::Digest;
 
 /// The configuration of the candidate against the one that the next stage runs.
@@ -130,6 +130,11 @@ impl Evidence {
     }
 }
 
+/// The words that name all of a kind.
+pub(super) fn all_of(subject: &Subject) -> String {
+    format!("{}:*", subject.what.replace(' ', "-"))
+}
+
 /// Whether these words name a change: `client:web-client`, the subject as it is printed, `client:*` for all of a kind,
 /// or the path of the change or of something that it stands in.
 pub fn is_named_by(change: &Change, name: &str) -> bool {
@@ -139,14 +144,8 @@ pub fn is_named_by(change: &Change, name: &str) -> bool {
         let rest = change.path.strip_prefix(above).filter(|_| !above.is_empty());
         return rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     }
-    let argument = subject.argument();
-    let kind = argument.strip_suffix(subject.id.as_str());
     let printed = subject.to_string();
-    name == argument
-        || name.strip_suffix('*').is_some_and(|all| kind == Some(all))
-        || name == printed
-        || name == printed.replace('`', "")
-        || subject.id.is_empty() && name == subject.what
+    name == subject.argument() || name == all_of(subject) || name == printed || name == printed.replace('`', "")
 }
 
 #[cfg(test)]
@@ -191,7 +190,8 @@ mod tests {
     fn a_thing_that_there_is_once_goes_by_its_kind() {
         let change = removed("server", "", "/environments");
         assert!(is_named_by(&change, "server"));
-        assert!(is_named_by(&change, "server:"));
+        assert!(is_named_by(&change, "server:*"));
+        assert!(!is_named_by(&change, "server*"));
         assert!(!is_named_by(&change, "serve"));
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::changes::{Comparison, NamedChange};
+use super::super::changes::{Comparison, NamedChange, all_of};
 use super::super::evidence::Request;
 use super::command::quoted;
 use super::{Evidence, Verdict};
@@ -23,7 +23,7 @@ pub(super) fn ask(evidence: &Evidence) -> Verdict {
         ),
         Comparison::Free => Verdict::pass(format!("`{stage}` takes any change")),
         Comparison::First => Verdict::pass(format!("`{stage}` runs nothing yet")),
-        Comparison::Equal => Verdict::pass(format!("the configuration is the one that `{stage}` runs")),
+        Comparison::Equal => Verdict::pass(format!("the configuration is as the one that `{stage}` runs")),
         Comparison::Unreadable(why) => Verdict::Hold {
             because: format!("it can't be compared with what `{stage}` runs: {why}"),
             help: vec![format!(
@@ -72,9 +72,8 @@ fn differs(evidence: &Evidence, count: usize) -> Verdict {
 
 /// The arguments that name these, and as few as a person can read.
 fn to_name(subjects: &[&Subject]) -> Vec<String> {
-    let kind = |subject: &Subject| format!("{}:*", subject.what.replace(' ', "-"));
     let each = |subject: &&Subject| match subjects.len() > MOST_NAMED {
-        true => kind(subject),
+        true => all_of(subject),
         false => subject.argument(),
     };
     let mut seen = BTreeSet::new();
@@ -192,9 +191,9 @@ mod tests {
     fn a_removal_and_a_breaking_change_hold_until_both_are_named() {
         let mut narrower = removed("scope", "openid", "/scope[openid]/claim");
         narrower.kind = ChangeKind::Changed;
-        let mut cosmetic = removed("client", "web", "/client[web]/description");
-        cosmetic.severity = Impact::Cosmetic;
-        let mut evidence = differing(vec![cosmetic, narrower]);
+        let mut gone = removed("client", "web", "/client[web]");
+        gone.severity = Impact::Behaviour;
+        let mut evidence = differing(vec![gone, narrower]);
         let verdict = ask(&evidence);
         assert_eq!(
             verdict.because(),

@@ -253,6 +253,7 @@ mod example {
             path: format!("/client[{id}]/{leaf}"),
             severity,
             because: None,
+            whole: false,
             before: None,
             after: None,
             secret: false,

@@ -247,7 +247,6 @@ mod tests {
             },
             path: format!("/clients/client[{id}]/x"),
             severity,
-            whole: false,
             because: None,
             whole: false,
             before: Some("a".to_owned()),

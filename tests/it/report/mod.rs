@@ -26,7 +26,17 @@ fn folder() -> PathBuf {
 /// Everything in a page that could load something or lead away.
 fn addresses(html: &str) -> Vec<String> {
     const LOADS: [&str; 11] = [
-        "href", "src", "srcset", "action", "formaction", "data", "poster", "background", "cite", "ping", "manifest",
+        "href",
+        "src",
+        "srcset",
+        "action",
+        "formaction",
+        "data",
+        "poster",
+        "background",
+        "cite",
+        "ping",
+        "manifest",
     ];
     let attributes = regex_lite::Regex::new(r#"\s([a-zA-Z:-]+)="([^"]*)""#).expect("a pattern");
     let attributes = attributes.captures_iter(html);

@@ -123,7 +123,10 @@ impl<'p> Differ<'_, 'p> {
             }
             return;
         }
-        let verdict = if value.is_none() && kind == ChangeKind::Added {
+        let verdict = if node.is_empty_list() {
+            // Rules speak of its items.
+            severity::UNSPOKEN
+        } else if value.is_none() && kind == ChangeKind::Added {
             self.judge.verdict_of_added(&self.new, &node)
         } else {
             self.judge.verdict(path, kind, was, is)
@@ -183,6 +186,13 @@ impl<'p> Differ<'_, 'p> {
             };
         }
         let names = node.local_path();
+        if let (true, Some(leaf)) = (names.is_empty(), node.key_leaf()) {
+            // A root with a key: a realm.
+            return Subject {
+                what: leaf.name().to_owned(),
+                id: node.key().unwrap_or_default().into_owned(),
+            };
+        }
         Subject {
             what: "setting".to_owned(),
             id: names[names.len().saturating_sub(2)..].join("/"),

@@ -274,6 +274,15 @@ impl<'t> Node<'t> {
         self.element().has(Element::EMPTY_LIST)
     }
 
+    /// Whether it is an item of an array.
+    pub(super) fn is_item(&self) -> bool {
+        self.element().has(Element::ITEM) && !self.is_empty_list()
+    }
+
+    pub(super) fn is_xml(&self) -> bool {
+        self.tree.syntax(self.id) == Syntax::Xml
+    }
+
     /// The file.
     pub fn source(&self) -> &'t Source {
         &self.tree.files[self.id.file as usize]

@@ -49,18 +49,45 @@ fn told(root: &Path, before: &str, after: &str) -> Vec<String> {
 }
 
 #[test]
-fn each_step_tells_what_it_changed() {
+fn a_cluster_is_two_settings() {
     let Some(root) = corpus() else { return };
-    for (before, after) in [
-        ("2-redeploy", "3-cluster"),
-        ("3-cluster", "4-refinements/config"),
-        ("2-redeploy", "4-refinements/config"),
-        ("4-refinements/config", "5-protect-secrets/configshared"),
-        ("5-protect-secrets/configshared", "6-service-roles/configshared"),
-    ] {
-        println!("== {before} {after}");
-        for line in told(&root, before, after) {
-            println!("{line}");
-        }
-    }
+    assert_eq!(
+        told(&root, "2-redeploy", "3-cluster"),
+        [
+            "behaviour added cluster: /environments/environment/cluster/keystore - > (secret)",
+            "behaviour added cluster: /environments/environment/cluster/host - > `idsvr-admin`",
+        ]
+    );
+}
+
+/// One file, then the same in five: only what was refined is told.
+#[test]
+fn a_split_file_differs_in_what_was_refined() {
+    let Some(root) = corpus() else { return };
+    assert_eq!(
+        told(&root, "3-cluster", "4-refinements/config"),
+        [
+            "breaking changed endpoint `token-service-anonymous`: /profiles/profile[token-service]/endpoints/endpoint[token-service-anonymous]/uri `/oauth/v2/oauth-anonymous` > `/~`",
+            "breaking removed signature verification key `default-signature-verification-key`: /facilities/crypto/signature-verification-keys/signature-verification-key[default-signature-verification-key] - > -",
+            "behaviour removed TLS server key `default-admin-ssl-key`: /facilities/crypto/ssl/server-keystore[default-admin-ssl-key] - > -",
+        ]
+    );
+    let mut all = told(&root, "2-redeploy", "3-cluster");
+    all.extend(told(&root, "3-cluster", "4-refinements/config"));
+    all.sort();
+    let mut both = told(&root, "2-redeploy", "4-refinements/config");
+    both.sort();
+    assert_eq!(both, all);
+}
+
+#[test]
+fn a_role_of_its_own_is_one_thing_more() {
+    let Some(root) = corpus() else { return };
+    assert_eq!(
+        told(&root, "5-protect-secrets/configshared", "6-service-roles/configshared"),
+        [
+            "behaviour added profile `token-service-internal`: /profiles/profile[token-service-internal] - > -",
+            "behaviour added service role `internal`: /environments/environment/services/service-role[internal] - > -",
+        ]
+    );
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::super::testing::{ROOT, read_as};
 use super::*;
-use crate::profile::{Format, ListRule, Root, ServerProfile, XmlShape};
+use crate::profile::{Format, Root, ServerProfile, XmlShape};
 
 const FIXTURES: [(&str, &str); 3] = [
     ("curity", include_str!("fixtures/curity.txt")),
@@ -84,12 +84,6 @@ fn profile(name: &str) -> ServerProfile {
         },
         rejected_roots: Vec::new(),
     });
-    if name == "keycloak" && profile.tree.lists.is_empty() {
-        profile.tree.lists.push(ListRule {
-            path: "clients".parse().expect("a pattern"),
-            keys: vec!["clientId".to_owned()],
-        });
-    }
     profile
 }
 
@@ -148,5 +142,65 @@ fn what_holds_a_promotion() {
     assert_eq!(
         held("environments/environment/base-url", "a", "b"),
         ["setting:environment/base-url"]
+    );
+}
+
+#[test]
+fn arrays_of_a_realm_are_lists() {
+    let profile = ServerProfile::built_in("keycloak").expect("built in");
+    let told = |before: &str, after: &str| {
+        let read = |text: &str| {
+            let source = crate::diagnostic::Source::new("shop-realm.json", format!("{{\"realm\": \"shop\", {text}}}"));
+            let (bundle, diagnostics) = Bundle::read(vec![source], &profile);
+            assert!(diagnostics.is_empty(), "{diagnostics:?}");
+            bundle
+        };
+        let changes = diff(&read(before), &read(after));
+        let line = |change: &Change| {
+            let (kind, severity) = (change.kind.as_str(), change.severity.as_str());
+            format!("{severity} {kind} {} {}", change.subject, change.path)
+        };
+        changes.iter().map(line).collect::<Vec<_>>()
+    };
+    let clients = |of_web: &str, rest: &str| format!("\"clients\": [{{\"clientId\": \"web\"{of_web}}}{rest}]");
+    assert_eq!(
+        told(
+            &clients(", \"redirectUris\": []", ", {\"clientId\": \"old\"}"),
+            &clients(
+                ", \"redirectUris\": [\"https://a.example/*\"], \"publicClient\": true",
+                ", {\"clientId\": \"new\", \"implicitFlowEnabled\": true}"
+            ),
+        ),
+        [
+            "security added client `web` /realm[shop]/clients[web]/redirectUris",
+            "security added client `web` /realm[shop]/clients[web]/publicClient",
+            "security added client `new` /realm[shop]/clients[new]",
+            "breaking removed client `old` /realm[shop]/clients[old]",
+        ]
+    );
+    assert_eq!(
+        told(
+            &clients(", \"redirectUris\": [\"a\", \"b\"]", ""),
+            &clients(", \"redirectUris\": [\"b\", \"a\"]", "")
+        ),
+        [""; 0]
+    );
+    assert_eq!(
+        told(
+            &clients(", \"redirectUris\": [\"a\"]", ""),
+            &clients(", \"redirectUris\": []", "")
+        ),
+        ["breaking removed client `web` /realm[shop]/clients[web]/redirectUris"]
+    );
+    // No items is something else than no word about it.
+    assert_eq!(
+        told(&clients("", ""), &clients(", \"redirectUris\": []", "")),
+        ["behaviour added client `web` /realm[shop]/clients[web]/redirectUris"]
+    );
+    // Objects in an array without a known key.
+    let executions = |list: &str| format!("\"x\": [{list}]");
+    assert_eq!(
+        told(&executions("{\"a\": 1}"), &executions("{\"a\": 2}, {\"a\": 1}")),
+        ["behaviour added setting `x` /realm[shop]/x"]
     );
 }

@@ -55,9 +55,9 @@ impl<'j, 'p> Side<'j, 'p> {
         let path = self.joint.path(self.path(node));
         if node.is_empty_list() {
             Identity::Name
-        } else if (path.leaf_list && node.is_leaf()) || node.is_leaf_list() {
+        } else if node.is_leaf_list() || (path.leaf_list && node.is_leaf() && node.is_xml()) {
             Identity::Value(node.value())
-        } else if path.repeats {
+        } else if node.is_item() || (path.repeats && node.is_xml()) {
             Identity::Content(self.known_content(node))
         } else {
             Identity::Name

@@ -109,7 +109,9 @@ fn what_a_promotion_would_change_unfolds_by_subject() {
     assert!(html.contains("https://elsewhere.example.org/cb"), "{html}");
     assert!(html.contains("class=\"change\""), "{html}");
     assert!(
-        html.contains("dev is 1 version ahead of staging; nothing holds it."),
+        html.contains(
+            "dev is 1 version ahead of staging; to go on it needs somebody to say that breaking changes are meant."
+        ),
         "{html}"
     );
     std::fs::write(folder().join("program.html"), html).expect("written");

@@ -118,8 +118,6 @@ pub(super) enum Content {
 /// Configuration files outside of an image.
 pub(super) struct Files {
     pub(super) files: Vec<Source>,
-    /// The patterns that they were found by: they tell where in the image each one would be.
-    pub(super) patterns: Vec<String>,
     /// What they would be built on, where a lock file says so.
     pub(super) base: Option<BaseImage>,
 }
@@ -223,7 +221,6 @@ fn of_project(context: &Context<'_>, project: &Project) -> Result<Files, OpsErro
     };
     Ok(Files {
         files: project.config_files()?,
-        patterns: project.config.files.clone(),
         base,
     })
 }
@@ -254,11 +251,7 @@ fn at_path(context: &Context<'_>, path: &Utf8Path) -> Result<Files, OpsError> {
         let file = file_in(path)?;
         vec![Source::new(path, as_configuration(file.text(), own))]
     };
-    Ok(Files {
-        files,
-        patterns: vec!["**/*".to_owned()],
-        base: None,
-    })
+    Ok(Files { files, base: None })
 }
 
 /// Which files of a folder that is no project are taken for configuration.
@@ -285,7 +278,6 @@ fn at_revision(context: &Context<'_>, name: &str) -> Result<Files, OpsError> {
     let lock = text(LOCK_FILE)?.and_then(|text| Lock::of_text(&text));
     Ok(Files {
         files: texts.into_iter().map(|(path, text)| Source::new(path, text)).collect(),
-        patterns: patterns.patterns().to_vec(),
         base: lock.map(|lock| BaseImage::pinned(&lock.base, lock.digest)),
     })
 }

@@ -201,6 +201,6 @@ fn arrays_of_a_realm_are_lists() {
     let executions = |list: &str| format!("\"x\": [{list}]");
     assert_eq!(
         told(&executions("{\"a\": 1}"), &executions("{\"a\": 2}, {\"a\": 1}")),
-        ["behaviour added setting `x` /realm[shop]/x"]
+        ["behaviour added realm `shop` /realm[shop]/x"]
     );
 }

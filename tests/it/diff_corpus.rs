@@ -54,7 +54,7 @@ fn a_cluster_is_two_settings() {
     assert_eq!(
         told(&root, "2-redeploy", "3-cluster"),
         [
-            "behaviour added cluster: /environments/environment/cluster/keystore - > (secret)",
+            "behaviour added cluster: /environments/environment/cluster/keystore (secret) > (secret)",
             "behaviour added cluster: /environments/environment/cluster/host - > `idsvr-admin`",
         ]
     );

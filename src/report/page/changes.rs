@@ -89,7 +89,7 @@ impl Changes {
         all.more_groups = groups.len().saturating_sub(MOST_GROUPS);
         groups.truncate(MOST_GROUPS);
         for group in &mut groups {
-            group.lines.sort_by(|a, b| b.severity.cmp(&a.severity));
+            group.lines.sort_by_key(|line| std::cmp::Reverse(line.severity));
             group.more = group.lines.len().saturating_sub(MOST_LINES);
             group.lines.truncate(MOST_LINES);
         }

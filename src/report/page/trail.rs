@@ -146,13 +146,12 @@ impl Trail {
     /// By month, newest first.
     pub fn months(&self) -> Vec<Month<'_>> {
         let mut months: Vec<Month<'_>> = Vec::new();
-        let mut open = 0;
-        for act in &self.acts {
+        for (before, act) in self.acts.iter().enumerate() {
             let name = words::month(act.at);
             match months.last_mut().filter(|month| month.name == name) {
                 Some(month) => month.acts.push(act),
                 None => {
-                    let is_open = open < OPEN_ACTS;
+                    let is_open = before < OPEN_ACTS;
                     months.push(Month {
                         name,
                         acts: vec![act],
@@ -160,7 +159,6 @@ impl Trail {
                     });
                 }
             }
-            open += 1;
         }
         months
     }

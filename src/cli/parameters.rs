@@ -83,7 +83,7 @@ fn painted(row: &Row, cell: &Cell, shell: &Shell) -> String {
         (Coverage::Default, _) | (_, Some(Severity::Warning)) => Paint::Warning,
         (Coverage::Given | Coverage::Secret, None) => Paint::Good,
     };
-    shell.paint(&said(row, cell), paint)
+    shell.paint(said(row, cell), paint)
 }
 
 /// `secret =A !`: with a letter where another stage of the row has the same, and a sign where something is suspicious.

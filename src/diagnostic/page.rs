@@ -13,21 +13,36 @@ pages! {
     "allow-invalid"
     "allow-unused"
     "build-rejected"
+    "certificate-expired"
+    "certificate-expires"
+    "certificate-not-yet-valid"
     "client-public-without-pkce"
     "cors-wildcard"
     "debug-logging"
     "definition-unused"
     "duplicate-key"
+    "env-duplicate"
+    "env-syntax"
     "file-unreadable"
     "filled-invalid"
     "grant-implicit"
     "grant-password"
     "https-without-key"
     "json-malformed"
+    "key-mismatch"
+    "key-shared"
+    "key-weak"
     "lifetime-refresh-long"
     "literal-stage-host"
     "lock-invalid"
     "merge-conflict"
+    "oidc-parameter"
+    "parameter-defaulted"
+    "parameter-empty"
+    "parameter-missing"
+    "parameter-misspelt"
+    "parameter-type"
+    "parameter-unused"
     "placeholder-lookalike"
     "placeholder-unclear"
     "profile-invalid"
@@ -38,7 +53,17 @@ pages! {
     "redirect-http"
     "redirect-wildcard"
     "reference-dangling"
+    "secret-in-values"
     "secret-literal"
+    "secret-shared"
+    "secrets-exposed"
+    "secrets-name"
+    "secrets-unreachable"
+    "secrets-unreadable"
+    "stage-example-domain"
+    "stage-host"
+    "stage-localhost"
+    "stage-plain-http"
     "toml-malformed"
     "xml-doctype"
     "xml-malformed"
@@ -64,35 +89,6 @@ impl Code {
 mod tests {
     use super::*;
 
-    /// Codes whose page is still to be written.
-    const UNWRITTEN: &[&str] = &[
-        "certificate-expired",
-        "certificate-expires",
-        "certificate-not-yet-valid",
-        "env-duplicate",
-        "env-syntax",
-        "key-mismatch",
-        "key-shared",
-        "key-weak",
-        "oidc-parameter",
-        "parameter-defaulted",
-        "parameter-empty",
-        "parameter-missing",
-        "parameter-misspelt",
-        "parameter-type",
-        "parameter-unused",
-        "secret-in-values",
-        "secret-shared",
-        "secrets-exposed",
-        "secrets-name",
-        "secrets-unreachable",
-        "secrets-unreadable",
-        "stage-example-domain",
-        "stage-host",
-        "stage-localhost",
-        "stage-plain-http",
-    ];
-
     fn files() -> Vec<String> {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/rules");
         let entries = std::fs::read_dir(folder)
@@ -107,10 +103,8 @@ mod tests {
     #[test]
     fn every_code_has_a_page_and_every_page_a_code() {
         for code in Code::ALL {
-            let known = UNWRITTEN.contains(&code.as_str());
-            assert_ne!(
-                code.page().is_empty(),
-                !known,
+            assert!(
+                !code.page().is_empty(),
                 "{code}: write templates/rules/{code}.md and name it in pages!"
             );
         }

@@ -187,7 +187,8 @@ async fn plan_once(context: &Context<'_>, from: &Stage, to: &Stage, wish: &Wish)
     let comparison = async {
         match &from_current {
             Some(manifest) if wish.digest.is_none() => {
-                Ok(Some(compare(context, to, running, incoming(manifest)).await))
+                // What could not be had is asked for again, and told then.
+                Ok(compare(context, to, running, incoming(manifest)).await.ok())
             }
             _ => Ok(None),
         }
@@ -238,7 +239,7 @@ async fn plan_once(context: &Context<'_>, from: &Stage, to: &Stage, wish: &Wish)
     };
     evidence.changes = match comparison {
         Some(comparison) => comparison,
-        None => compare(context, to, running, incoming(&manifest)).await,
+        None => compare(context, to, running, incoming(&manifest)).await?,
     };
     if let Comparison::Unreadable(why) = &evidence.changes {
         unanswered.push(format!("what would change in `{}` is not known: {why}", to.name));

@@ -77,9 +77,11 @@ processing/authorization-managers/authorization-manager/attribute/rule-list
 processing/authorization-managers/authorization-manager/attribute/rule-list/rule
 processing/authorization-managers/authorization-manager/attribute/rule-list/rule/access-operation
 processing/authorization-managers/authorization-manager/attribute/rule-list/select-rule-list-when/context-requirement
+processing/authorization-managers/authorization-manager/attribute/rule-list/select-rule-list-when/scope-requirement/scope
 processing/authorization-managers/authorization-manager/groups/group
 processing/authorization-managers/authorization-manager/groups/scope
 processing/authorization-managers/authorization-manager/scopes/policies/policy
+processing/authorization-managers/authorization-manager/scopes/policies/policy/rules/scope
 processing/credential-managers/credential-manager
 processing/credential-managers/credential-manager/data-source-backed/data-source-id
 processing/license-key

@@ -166,7 +166,7 @@ fn every_kind_of_side_tells_the_same() {
     // Another project may have another folder of its own; both are seen from where the program was started.
     let mut command = project.command(&["-C", &other, "diff", "git:HEAD", "."]);
     command.current_dir(project.root());
-    crate::support::project::Run::of(command).expect_code(2);
+    crate::support::project::Run::of(command).expect_code(1);
 }
 
 #[test]

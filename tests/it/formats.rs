@@ -83,7 +83,7 @@ fn files_of_text_are_trees_by_their_ending() {
     project.edit("config/server.yaml", "${WEB_CLIENT_SECRET}", "hunter2");
     let found = findings(&project.json("check", 1));
     assert!(
-        found.contains(&("secret-literal".into(), "config/server.yaml".into(), 10)),
+        found.contains(&("secret-literal".into(), "config/server.yaml".into(), 11)),
         "{found:?}"
     );
     project.edit(
@@ -93,7 +93,7 @@ fn files_of_text_are_trees_by_their_ending() {
     );
     let found = findings(&project.json("check", 1));
     assert!(
-        found.contains(&("duplicate-key".into(), "config/server.yaml".into(), 11)),
+        found.contains(&("duplicate-key".into(), "config/server.yaml".into(), 12)),
         "{found:?}"
     );
     project.edit("config/server.yaml", "issuer: ", "issuer: : ");

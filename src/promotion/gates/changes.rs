@@ -23,7 +23,7 @@ pub(super) fn ask(evidence: &Evidence) -> Verdict {
         ),
         Comparison::Free => Verdict::pass(format!("`{stage}` takes any change")),
         Comparison::First => Verdict::pass(format!("`{stage}` runs nothing yet")),
-        Comparison::Equal => Verdict::pass(format!("the configuration is as the one that `{stage}` runs")),
+        Comparison::Equal => Verdict::pass(format!("the configuration is the one that `{stage}` runs")),
         Comparison::Unreadable(why) => Verdict::Hold {
             because: format!("it can't be compared with what `{stage}` runs: {why}"),
             help: vec![format!(

@@ -356,7 +356,7 @@ fn a_secret_is_never_shown() {
             .collect();
         project.write(&path, &(kept.join("\n") + "\n"));
     }
-    project.edit("iamship.toml", "[signing]", "[signing]");
+    project.edit("iamship.toml", "[checks]\n", "[checks]\nsecret-literal = \"off\"\n");
     project.build();
     project.promote("dev", "staging");
     cut(&project, "<secret>", "</secret>");

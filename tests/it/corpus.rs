@@ -300,6 +300,13 @@ fn the_example_goes_to_production() {
             "warning reference-dangling: procedure custom-client-credentials-procedure",
             "error stage-localhost: RUNTIME_BASE_URL production",
             "warning stage-localhost: RUNTIME_BASE_URL staging",
+            "warning stage-example-domain: WEB_BASE_URL production web.example.com",
+            "warning secret-shared: ADMIN_PASSWORD dev staging production",
+            "warning secret-shared: DB_PASSWORD dev staging production",
+            "warning secret-shared: SIGNING_KEY dev staging production",
+            "warning secret-shared: SSL_KEY dev staging production",
+            "warning secret-shared: SYMMETRIC_KEY dev staging production",
+            "warning secret-shared: WEB_CLIENT_SECRET dev staging production",
         ]
     );
     shop.done("check dev");

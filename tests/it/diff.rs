@@ -100,7 +100,23 @@ fn nothing_named_is_the_first_stage_against_the_working_tree() {
     let project = two_states();
     let run = project.run("diff");
     run.expect_code(1);
-    insta::assert_snapshot!(masked(&run.stdout), @"");
+    insta::assert_snapshot!(masked(&run.stdout), @r#"
+    4 changes: 3 breaking, 1 behaviour
+    stage:dev (…) → working tree
+
+    profile `token-service`
+      breaking   changed  /profiles/profile[token-service]/settings/authorization-server/access-token-ttl: 300 → 60
+                          because what an application keeps is refused earlier
+
+    client `web`
+      breaking   removed  /profiles/profile[token-service]/settings/authorization-server/client-store/config-backed/client[web]/redirect-uris: https://shop.example.com/cb
+                          because logins that return to this address fail
+      behaviour  added    /profiles/profile[token-service]/settings/authorization-server/client-store/config-backed/client[web]/redirect-uris: https://shop.example.com/callback
+
+    client `old`
+      breaking   removed  /profiles/profile[token-service]/settings/authorization-server/client-store/config-backed/client[old]
+                          because the application can get no tokens any more
+    "#);
     let document = project.json("diff", 1);
     assert_eq!(told(&document), TOLD);
     assert_eq!(document["before"]["name"], "stage:dev");

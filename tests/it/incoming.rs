@@ -132,7 +132,28 @@ fn versions_come_with_their_authors_and_the_applications_that_they_touch() {
     assert_eq!(document["changes"].as_array().map(Vec::len), Some(4));
     let told = project.run("incoming staging");
     told.expect_code(0);
-    insta::assert_snapshot!(masked(&told.stdout), @"");
+    insta::assert_snapshot!(masked(&told.stdout), @r#"
+    1.0-… would come from `dev` to `staging`; 4 changes: 2 breaking, 2 behaviour
+    held by changes: `staging` would lose or break what nobody has named: client `web`, client `shop-app` (2 changes)
+
+    versions
+      1.0-…  TIME  …  eve <eve@example.com>
+      1.0-…  TIME  …  bob <bob@example.com>
+
+    applications
+      shop-app  @team-shop  2 changes, breaking
+      web       @team-web   2 changes, breaking
+
+    client `web`
+      breaking   removed  /profiles/profile[token-service]/settings/authorization-server/client-store/config-backed/client[web]/redirect-uris: https://a.example.com/
+                          because logins that return to this address fail
+      behaviour  added    /profiles/profile[token-service]/settings/authorization-server/client-store/config-backed/client[web]/redirect-uris: https://b.example.com/
+
+    client `shop-app`
+      breaking   removed  /profiles/profile[token-service]/settings/authorization-server/client-store/config-backed/client[shop-app]/redirect-uris: app://1
+                          because logins that return to this address fail
+      behaviour  added    /profiles/profile[token-service]/settings/authorization-server/client-store/config-backed/client[shop-app]/redirect-uris: app://2
+    "#);
 
     let comment = project.run("incoming staging --format markdown");
     comment.expect_code(0);

@@ -39,6 +39,9 @@ struct Slot {
     flags: u32,
 }
 
+/// A member that stands twice: here, and first there.
+pub(super) type Twice = (Range<usize>, Range<usize>);
+
 /// Makes a document, from the top or (TOML) table by table.
 pub(super) struct Builder<'t> {
     text: &'t str,
@@ -49,7 +52,7 @@ pub(super) struct Builder<'t> {
     /// For each path the element under which it was a member last, and where: to see one twice.
     last: Vec<(u32, Range<u32>)>,
     runs: Vec<Run>,
-    duplicates: Vec<(Range<usize>, Range<usize>)>,
+    duplicates: Vec<Twice>,
     /// Where the last thing ended.
     end: usize,
 }
@@ -281,7 +284,7 @@ impl<'t> Builder<'t> {
     }
 
     /// The document, scalars with placeholders from the left, and members that stand twice (with the first place).
-    pub(super) fn finish(mut self) -> (Document, Vec<Run>, Vec<(Range<usize>, Range<usize>)>) {
+    pub(super) fn finish(mut self) -> (Document, Vec<Run>, Vec<Twice>) {
         while !self.open.is_empty() {
             self.close(None);
         }

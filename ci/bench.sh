@@ -147,6 +147,23 @@ head_line "check: $((size / 1000000)) MB, 100,000 clients, 3 stages"
 row 'iamship check (all rules)' check check
 row 'xmllint --noout (well-formed, nothing else)' check-xmllint check
 
+# --- diff
+# Two versions of one configuration: in the second, every hundredth client has another address and one is gone.
+for clients in 1000 10000 100000; do
+  for version in before after; do
+    mkdir -p "$work/$clients-$version/config"
+    "$here/large-config.sh" "$work/$clients-$version" "$clients"
+  done
+  sed -i -E 's|(callback/[0-9]*00)<|\1/new<|; s|>client-000007<|>client-renamed<|' "$work/$clients-after"/config/*.xml
+done
+diff_of() { "$program" -C "$work/large" diff --exit-zero "$work/$1-before/config" "$work/$1-after/config"; }
+for ((round = 0; round < rounds; round++)); do
+  for clients in 1000 10000 100000; do timed "diff-$clients" diff_of "$clients"; done
+done
+head_line 'diff: two versions of a configuration, read, compared, told'
+for clients in 1000 10000 100000; do row "iamship diff, $clients clients" "diff-$clients" diff-10000; done
+printf 'peak memory: 10,000 clients %s MiB, 100,000 clients %s MiB\n' "$(peak "$program" -C "$work/large" diff --exit-zero "$work/10000-before/config" "$work/10000-after/config")" "$(peak "$program" -C "$work/large" diff --exit-zero "$work/100000-before/config" "$work/100000-after/config")"
+
 # --- a real identity server under test, in an engine
 # Both use one image; both wait for /health, ask the same questions, and remove what they made.
 provider=$work/provider

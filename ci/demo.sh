@@ -48,6 +48,17 @@ run iamship verify prod
 run iamship status
 run iamship history prod
 
+echo
+echo "# somebody takes a scope from a client: seen before it ships, and held until it is named"
+run sed -i '/<scope>email<\/scope>/d' config/services.xml
+run iamship diff stage:prod || true
+run iamship build
+run iamship test dev
+run iamship promote dev staging || true
+run iamship incoming staging
+run iamship promote dev staging --allow-removal client:web-shop
+run iamship report --out report.html
+
 # --- the same with a server that runs
 echo
 if ! engine=$(docker version --format '{{.Server.Version}}' 2>/dev/null); then

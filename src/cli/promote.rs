@@ -105,7 +105,7 @@ impl Said<'_> {
             self.text(shell);
         }
         for why in self.plan.unanswered.iter().filter(|_| !self.plan.is_cleared()) {
-            shell.warn(why);
+            shell.error(why);
         }
         yes_no_or_unanswered(self.plan.is_cleared(), !self.plan.unanswered.is_empty())
     }

@@ -6,28 +6,25 @@ use crate::diagnostic::Diagnostic;
 use crate::project::{EnteringChanges, Stage};
 use crate::promotion::Comparison;
 
-/// Compares what comes to a stage with what it runs. A configuration that is not understood is an answer too: the other
-/// gates are told with it.
-///
-/// # Errors
-/// A store that does not answer, or an image without a configuration.
+/// Compares what comes to a stage with what it runs. What can't be read is an answer too: the other gates are told with
+/// it, and so is the way out.
 pub(super) async fn compare(
     context: &Context<'_>,
     to: &Stage,
     current: Option<InStore<'_>>,
     candidate: InStore<'_>,
-) -> Result<Comparison, OpsError> {
+) -> Comparison {
     if to.enter.changes == EnteringChanges::Free {
-        return Ok(Comparison::Free);
+        return Comparison::Free;
     }
     let Some(current) = current else {
-        return Ok(Comparison::First);
+        return Comparison::First;
     };
     match changes_between(context, current, candidate).await {
-        Ok(changes) if changes.is_empty() => Ok(Comparison::Equal),
-        Ok(changes) => Ok(Comparison::Differs(changes)),
-        Err(OpsError::Diagnostics(problems)) => Ok(Comparison::Unreadable(first(&problems))),
-        Err(error) => Err(error),
+        Ok(changes) if changes.is_empty() => Comparison::Equal,
+        Ok(changes) => Comparison::Differs(changes),
+        Err(OpsError::Diagnostics(problems)) => Comparison::Unreadable(first(&problems)),
+        Err(error) => Comparison::Unreadable(error.to_string()),
     }
 }
 

@@ -187,8 +187,7 @@ async fn plan_once(context: &Context<'_>, from: &Stage, to: &Stage, wish: &Wish)
     let comparison = async {
         match &from_current {
             Some(manifest) if wish.digest.is_none() => {
-                // What could not be had is asked for again, and told then.
-                Ok(compare(context, to, running, incoming(manifest)).await.ok())
+                Ok(Some(compare(context, to, running, incoming(manifest)).await))
             }
             _ => Ok(None),
         }
@@ -239,9 +238,11 @@ async fn plan_once(context: &Context<'_>, from: &Stage, to: &Stage, wish: &Wish)
     };
     evidence.changes = match comparison {
         Some(comparison) => comparison,
-        None => compare(context, to, running, incoming(&manifest)).await?,
+        None => compare(context, to, running, incoming(&manifest)).await,
     };
-    if let Comparison::Unreadable(why) = &evidence.changes {
+    // What somebody else put there may be no image of ours: that is no failure of the world, and `unchanged` holds it.
+    let is_ours = evidence.to.agreement == Agreement::Recorded;
+    if let (true, Comparison::Unreadable(why)) = (is_ours, &evidence.changes) {
         unanswered.push(format!("what would change in `{}` is not known: {why}", to.name));
     }
     let (judgement, cleared) = judge(Kind::Promotion, &evidence);

@@ -172,7 +172,8 @@ fn versions_come_with_their_authors_and_the_applications_that_they_touch() {
     configure(&project, "mallory", &[web("https://c.example.com/")]);
     project.build();
     assert_eq!(project.json("incoming staging", 0)["digest"], last.as_str());
-    project.promote("dev", "staging");
+    project.test("dev");
+    project.json("promote dev staging --allow-removal client:*", 0);
 }
 
 #[test]

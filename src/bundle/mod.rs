@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::OnceLock;
 
 mod change;
 mod collect;
@@ -43,12 +44,15 @@ use scalar::Style;
 
 use crate::diagnostic::{Diagnostic, Source, Span};
 use crate::profile::{Format, ParameterName, ServerProfile};
+use placeholder::Grammar;
 
 /// An immutable set of files with placeholders.
 pub struct Bundle {
     tree: Tree,
     profile: ServerProfile,
     parameters: BTreeMap<ParameterName, Vec<Use>>,
+    /// Compiled when a value is first read as a template.
+    grammar: OnceLock<Grammar>,
 }
 
 impl Bundle {
@@ -64,6 +68,7 @@ impl Bundle {
         let bundle = Self {
             tree,
             profile: profile.clone(),
+            grammar: OnceLock::new(),
             parameters: reading.parameters,
         };
         (bundle, diagnostics)
@@ -110,6 +115,15 @@ impl Bundle {
     /// format has no elements.
     pub fn path(&self, place: &Use) -> String {
         self.node(place).map(|node| node.path()).unwrap_or_default()
+    }
+
+    /// A value, as a text with placeholders.
+    ///
+    /// # Errors
+    /// Something in it looks like a placeholder and is none; in words.
+    pub fn template(&self, text: &str) -> Result<Template, String> {
+        let grammar = self.grammar.get_or_init(|| Grammar::new(&self.profile.placeholder).0);
+        Template::read_as(text, grammar)
     }
 
     /// How the server's placeholder for a parameter is written.

@@ -25,7 +25,11 @@ impl Template {
     /// # Errors
     /// Something in it looks like a placeholder and is none; in words.
     pub fn read(text: &str, syntax: &PlaceholderSyntax) -> Result<Self, String> {
-        let (grammar, _) = Grammar::new(syntax);
+        Self::read_as(text, &Grammar::new(syntax).0)
+    }
+
+    /// The same with a grammar that is there: compiling one costs more than reading a hundred texts.
+    pub(super) fn read_as(text: &str, grammar: &Grammar) -> Result<Self, String> {
         let mut holes: Vec<Hole> = Vec::new();
         for at in grammar.openings(text) {
             if holes.last().is_some_and(|last| at < last.place.end) {
